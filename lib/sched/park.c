@@ -1,0 +1,141 @@
+/* sched/park.c: sleeping and waking. The word that decides when is in sched/idle.h; here are the lists and the futex.
+ *
+ * A worker that goes to sleep clears its a_wake and puts itself on a list under the pool's lock; its waker takes it off
+ * under the lock, sets a_wake, and wakes its futex. Each is on one list at most, so each sleep has one wake.
+ * [W1] a_wake = 1 (release) -> the sleeper's look (acquire): carries what the waker did.
+ * A pool has drained when it is closing, no thread of a task's own is left, and every worker is asleep or spare: then
+ * nobody is left who could push, and the last searcher has looked at every queue after the last push.
+ */
+#include "base/assert.h"
+#include "os/futex.h"
+#include "sched/pool.h"
+
+void vti_worker_wake(struct worker *w) {
+    store_rel(&w->a_wake, 1u); /* [W1] */
+    vti_futex_wake(&w->a_wake, 1);
+}
+
+void vti_worker_sleep(struct worker *w) {
+    while (load_acq(&w->a_wake) == 0) { /* [W1] */
+        vti_futex_wait(&w->a_wake, 0);
+    }
+}
+
+static struct worker *pop_sleeper(struct task_pool *pool) {
+    struct worker *w = pool->sleepers;
+    if (w != NULL) {
+        pool->sleepers = w->next;
+        pool->sleeping--;
+        idle_woken(&pool->idle);
+    }
+    return w;
+}
+
+static void push_sleeper(struct task_pool *pool, struct worker *w) {
+    store_rlx(&w->a_wake, 0u); /* the lock carries it to the waker */
+    w->next = pool->sleepers;
+    pool->sleepers = w;
+    pool->sleeping++;
+}
+
+/* Takes the worker off the list again, unless somebody has woken it. */
+static void unpark(struct task_pool *pool, struct worker *w) {
+    vti_mutex_lock(&pool->lock);
+    for (struct worker **at = &pool->sleepers; *at != NULL; at = &(*at)->next) {
+        if (*at == w) {
+            *at = w->next;
+            pool->sleeping--;
+            idle_woken(&pool->idle);
+            break;
+        }
+    }
+    vti_mutex_unlock(&pool->lock);
+}
+
+void vti_pool_wake_one(struct task_pool *pool) {
+    vti_mutex_lock(&pool->lock);
+    struct worker *w = pop_sleeper(pool);
+    if (w != NULL) {
+        vti_worker_wake(w);
+    }
+    vti_mutex_unlock(&pool->lock);
+}
+
+bool vti_pool_has_work(struct task_pool *pool) {
+    uint32_t threads = load_acq(&pool->a_threads); /* carries workers[] */
+    idle_look(&pool->a_inbox_epoch);
+    if (vti_inbox_has_any(&pool->inbox)) {
+        return true;
+    }
+    for (uint32_t i = 0; i < threads; i++) {
+        idle_look(&pool->workers[i]->a_epoch);
+        if (vti_ring_size(&pool->workers[i]->ring) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void wake_all(struct task_pool *pool) {
+    struct worker *w;
+    while ((w = pop_sleeper(pool)) != NULL) {
+        vti_worker_wake(w);
+    }
+    while ((w = pool->spares) != NULL) {
+        pool->spares = w->next;
+        pool->spare--;
+        vti_worker_wake(w);
+    }
+}
+
+/* The last searcher has found nothing. Ends the pool if nobody else is left who could bring work. */
+static void drain_if_last(struct task_pool *pool) {
+    vti_mutex_lock(&pool->lock);
+    if (pool->closing && pool->own == 0 && pool->sleeping + pool->spare == load_rlx(&pool->a_threads)) {
+        store_rel(&pool->a_drained, 1u);
+        wake_all(pool);
+    }
+    vti_mutex_unlock(&pool->lock);
+}
+
+bool vti_worker_park(struct worker *w) {
+    struct task_pool *pool = w->pool;
+    vti_mutex_lock(&pool->lock);
+    if (load_rlx(&pool->a_drained) != 0) { /* the lock carries it */
+        vti_mutex_unlock(&pool->lock);
+        return false;
+    }
+    push_sleeper(pool, w);
+    bool last = idle_fall_asleep(&pool->idle);
+    vti_mutex_unlock(&pool->lock);
+    if (last) {
+        if (vti_pool_has_work(pool)) {
+            unpark(pool, w);
+            return true;
+        }
+        drain_if_last(pool);
+    }
+    bump_owner(&w->a_parks, 1);
+    vti_worker_sleep(w);
+    return load_acq(&pool->a_drained) == 0;
+}
+
+void vti_worker_retire(struct worker *w) {
+    struct task_pool *pool = w->pool;
+    vti_mutex_lock(&pool->lock);
+    bool surplus = load_rlx(&pool->a_surplus) > 0 && !pool->closing; /* a closing pool needs its last searcher */
+    if (surplus) {
+        store_rlx(&pool->a_surplus, load_rlx(&pool->a_surplus) - 1);
+        store_rlx(&w->a_wake, 0u); /* the lock carries it to the waker */
+        w->next = pool->spares;
+        pool->spares = w;
+        pool->spare++;
+    }
+    vti_mutex_unlock(&pool->lock);
+    if (surplus) {
+        if (vti_pool_has_work(pool)) {
+            vti_pool_wake_one(pool); /* what this one leaves behind is for those that stay */
+        }
+        vti_worker_sleep(w);
+    }
+}

@@ -1,0 +1,194 @@
+/* sched/worker.c: the scheduler loop: own ring, inbox, steal, park. */
+#include "sched/worker.h"
+
+#include <vtask/error.h>
+
+#include "base/assert.h"
+#include "os/clock.h"
+#include "sched/pool.h"
+
+enum {
+    INBOX_EVERY = 61,           /* jobs between two looks into the inbox while the own ring has work */
+    INBOX_BATCH = 64,           /* jobs taken from the inbox at once */
+    SEARCH_NS = 20 * 1000,      /* a search lasts about as long as waking a worker would */
+    SEARCH_PAUSES_MAX = 64,     /* pauses between two rounds of a search */
+};
+
+_Thread_local struct self vti_self __attribute__((tls_model("initial-exec")));
+
+void vti_frame_leave(struct frame *f, struct frame *below) {
+    REQUIRE(f->children == 0,
+            "vtask: a task ended with %u forked child(ren) unjoined: the last vt_fork at %s, in the task made at %s; a "
+            "thief may be writing into its dead frame, so the process ends here. Join every child with vt_join().\n",
+            f->children, f->last_fork != NULL ? f->last_fork : "?", f->where != NULL ? f->where : "?");
+    vti_self.frame = below;
+}
+
+/* Takes up to `most` of the own ring: dead entries are dropped, live ones go to the inbox, in order. */
+static void spill(struct worker *w, unsigned most) {
+    uint64_t spilled = 0;
+    for (unsigned i = 0; i < most; i++) {
+        struct job *job = vti_ring_take_any(&w->ring);
+        if (job == NULL) {
+            break;
+        }
+        if (!job->kind->drop_if_dead(job)) {
+            vti_inbox_push_any(&w->pool->inbox, &job->entry);
+            spilled++;
+        }
+    }
+    if (spilled > 0) {
+        bump_owner(&w->a_spilled, spilled);
+        if (idle_pushed_any(&w->pool->idle, &w->pool->a_inbox_epoch)) {
+            vti_pool_wake_one(w->pool);
+        }
+    }
+}
+
+void vti_worker_push_quietly(struct worker *w, struct job *job) {
+    while (UNLIKELY(!vti_ring_push_owner(&w->ring, job))) {
+        spill(w, RING_SLOTS / 2);
+    }
+}
+
+void vti_worker_empty_ring(struct worker *w) { spill(w, RING_SLOTS); }
+
+void vti_worker_pushed(struct worker *w) {
+    if (idle_pushed_owner(&w->pool->idle, &w->a_epoch)) {
+        vti_pool_wake_one(w->pool);
+    }
+}
+
+void vti_worker_push(struct worker *w, struct job *job) {
+    vti_worker_push_quietly(w, job);
+    vti_worker_pushed(w);
+}
+
+/* Moves a batch from the inbox to the own ring, which has room for it; the oldest is returned instead. */
+static struct job *take_inbox(struct worker *w) {
+    inbox_entry *batch[INBOX_BATCH];
+    size_t room = RING_CAPACITY - vti_ring_size(&w->ring);
+    size_t n = vti_inbox_take_any(&w->pool->inbox, batch, room < INBOX_BATCH ? room + 1 : INBOX_BATCH);
+    for (size_t i = 1; i < n; i++) {
+        vti_worker_push_quietly(w, container_of(batch[i], struct job, entry));
+    }
+    if (n > 1) {
+        vti_worker_pushed(w);
+    }
+    return n > 0 ? container_of(batch[0], struct job, entry) : NULL;
+}
+
+/* Takes half of the victim's ring, at least one; all but the oldest go to the own ring, which is empty. */
+static struct job *steal_from(struct worker *w, struct worker *victim) {
+    struct job *first = NULL;
+    for (size_t n = (vti_ring_size(&victim->ring) + 1) / 2; n > 0; n--) {
+        struct job *job = vti_ring_take_any(&victim->ring);
+        if (job == NULL) {
+            break;
+        }
+        bump_owner(&w->a_steals, 1);
+        if (first == NULL) {
+            first = job;
+        } else {
+            vti_worker_push_quietly(w, job);
+        }
+    }
+    if (first == NULL && load_rlx(&victim->a_hungry) == 0) {
+        store_rlx(&victim->a_hungry, 1); /* a request: the victim sees it at a later fork or join */
+    }
+    return first;
+}
+
+static uint32_t next_random(struct worker *w) {
+    w->random = w->random * 1664525u + 1013904223u;
+    return w->random >> 8;
+}
+
+static struct job *steal(struct worker *w) {
+    uint32_t threads = load_acq(&w->pool->a_threads); /* carries workers[] */
+    uint32_t start = next_random(w) % threads;
+    for (uint32_t i = 0; i < threads; i++) {
+        struct worker *victim = w->pool->workers[(start + i) % threads];
+        struct job *job = victim == w ? NULL : steal_from(w, victim);
+        if (job != NULL) {
+            return job;
+        }
+    }
+    return NULL;
+}
+
+/* One search, with growing pauses; no longer than a wake-up costs. */
+static struct job *search_round(struct worker *w) {
+    uint64_t end = vti_clock_ns() + SEARCH_NS;
+    for (unsigned pauses = 1;; pauses = pauses < SEARCH_PAUSES_MAX ? pauses * 2 : pauses) {
+        struct job *job = steal(w);
+        if (job == NULL) {
+            job = take_inbox(w);
+        }
+        if (job != NULL || vti_clock_ns() >= end) {
+            return job;
+        }
+        for (unsigned i = 0; i < pauses; i++) {
+            cpu_relax();
+        }
+    }
+}
+
+/* The next job of a worker whose own ring is empty; NULL: the pool has drained. */
+static struct job *search(struct worker *w) {
+    struct task_pool *pool = w->pool;
+    idle_begin_search(&pool->idle);
+    for (;;) {
+        struct job *job = search_round(w);
+        if (job != NULL) {
+            if (idle_end_search(&pool->idle) && vti_pool_has_work(pool)) {
+                vti_pool_wake_one(pool);
+            }
+            return job;
+        }
+        if (!vti_worker_park(w)) {
+            return NULL;
+        }
+    }
+}
+
+static struct job *next_job(struct worker *w) {
+    struct job *job = ++w->tick % INBOX_EVERY == 0 ? take_inbox(w) : NULL;
+    if (job == NULL) {
+        job = vti_ring_take_any(&w->ring);
+    }
+    if (job == NULL) {
+        job = take_inbox(w);
+    }
+    return job != NULL ? job : search(w);
+}
+
+/* Begins when the pool has listed it: whoever starts a worker holds the lock until then. */
+static void settle(struct worker *w) {
+    vti_self = (struct self){w->pool, w, NULL};
+    vti_thread_name(w->pool->name, w->index);
+    char *low = vti_thread_stack_low();
+    size_t reserve = w->pool->stack_size / 8;
+#if defined(VTI_ASAN) || defined(VTI_TSAN)
+    size_t most = 256u * 1024;
+#else
+    size_t most = 64u * 1024;
+#endif
+    w->stack_limit = low == NULL ? NULL : low + (reserve < most ? reserve : most);
+    vti_mutex_lock(&w->pool->lock);
+    vti_mutex_unlock(&w->pool->lock);
+}
+
+void *vti_worker_main(void *worker) {
+    struct worker *w = worker;
+    struct job *job;
+    settle(w);
+    while ((job = next_job(w)) != NULL) {
+        job->kind->run(job);
+        ASSERT(vti_self.frame == NULL && w->newest == NULL);
+        if (UNLIKELY(load_rlx(&w->pool->a_surplus) > 0)) { /* a hint; the lock decides */
+            vti_worker_retire(w);
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,150 @@
+/* task/await.c: waiting for a task, inside a pool and outside.
+ *
+ * In order: it has ended; nobody has begun it and this worker may (inline, and it alone: an unrelated task on top of
+ * the awaiter's stack could wait for it in turn); the inputs of a when_all, which are what it waits for; a short spin;
+ * then this thread sleeps, and on a worker another one works in its place (sched/block.c).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <vtask/task.h>
+
+#include "os/clock.h"
+#include "os/event.h"
+#include "sched/pool.h"
+#include "task/misuse.h"
+#include "task/task.h"
+#include "task/when_all.h"
+
+enum { SPIN_NS = 10 * 1000, SPIN_OUTSIDE_NS = 2 * 1000 };
+
+bool vti_spin_until_closed(const waitlist *l) {
+    uint64_t end = vti_clock_ns() + (vti_self.worker != NULL ? SPIN_NS : SPIN_OUTSIDE_NS);
+    while (!waitlist_is_closed(l)) {
+        if (vti_clock_ns() >= end) {
+            return false;
+        }
+        cpu_relax();
+    }
+    return true;
+}
+
+/* The frames below cannot end before this one does, nor can what waits for one of their tasks. */
+bool vti_task_waits_for_me(task *t) {
+    for (const struct frame *f = vti_self.frame; f != NULL; f = f->parent) {
+        if (f->task == t) {
+            return true;
+        }
+    }
+    return vti_when_all_waits_for_me(t);
+}
+
+enum { RING_TEXT = 900, RING_ROOM = 200 };
+
+static size_t name_task(char *text, size_t at, const char *before, const task *t) {
+    if (at + RING_ROOM > RING_TEXT) {
+        return at; /* a long ring: its first members must do */
+    }
+    const char *name = t->name != NULL ? t->name : "";
+    return at + (size_t)snprintf(text + at, RING_TEXT - at, "%s task %llu '%.80s' (made at %.80s)", before,
+                                 (unsigned long long)t->id, name, t->where != NULL ? t->where : "?");
+}
+
+/* From the task that awaits down to the one it awaits, each waits for the one before it. */
+static void name_ring(const task *t, char *text) {
+    const task *last = task_current();
+    size_t at = name_task(text, 0, " The ring:", t);
+    for (const struct frame *f = vti_self.frame; f != NULL && last != NULL; f = f->parent) {
+        if (f->task == last && f == vti_self.frame) {
+            at = name_task(text, at, ", awaited by", last);
+        } else if (f->task != NULL && f->task != last) {
+            last = f->task;
+            at = name_task(text, at, ", itself awaited by", last);
+        }
+        if (last == t) {
+            break;
+        }
+    }
+    (void)snprintf(text + at, RING_TEXT - at, ".");
+}
+
+int vti_refuse_cycle(task *t, const char *call, const char *where) {
+    char ring[RING_TEXT];
+    name_ring(t, ring);
+    struct misuse m = {.code = VTASK_E_CYCLE, .call = call, .where = where, .origin = t->where, .detail = ring};
+    vti_misuse_report(&m);
+    return VTASK_E_CYCLE;
+}
+
+int vti_task_wait(task *t, const char *where) {
+    if (task_has_ended(t) || vti_task_try_run_inline(t)) { /* [T2] */
+        return 0;
+    }
+    if (vti_task_waits_for_me(t)) {
+        return vti_refuse_cycle(t, "task_await", where);
+    }
+    vti_when_all_run_inputs(t);
+    if (vti_spin_until_closed(&t->waiters)) { /* [T2] */
+        return 0;
+    }
+    if (t->forks != vti_fork_count()) {
+        return VTASK_E_FORKED;
+    }
+    int error = vti_block_begin();
+    if (error == 0) {
+        vti_waitlist_wait(&t->waiters); /* [T2] */
+        vti_block_end();
+    }
+    return error;
+}
+
+int task_await_at(task *t, task_value *result, const char *where) {
+    if (t == NULL) {
+        return EINVAL;
+    }
+    int error = vti_task_wait(t, where);
+    if (error == 0) {
+        error = t->error;
+        if (error == 0 && result != NULL) {
+            *result = t->value;
+        }
+    }
+    return error;
+}
+
+int task_join_at(task *t, task_value *result, const char *where) {
+    int error = task_await_at(t, result, where);
+    task_release(t);
+    return error;
+}
+
+/* A place at the end of the pool's queue: whoever dequeues it lets the task that yielded go on. */
+struct turn {
+    struct job job;
+    struct event event;
+};
+
+static void turn_run(struct job *job) { vti_event_set(&container_of(job, struct turn, job)->event); }
+
+static bool turn_is_dead(struct job *job) {
+    (void)job;
+    return false;
+}
+
+static const struct job_kind turn_kind = {turn_run, turn_is_dead};
+
+int task_yield(void) {
+    struct worker *w = vti_self.worker;
+    if (w == NULL || (vti_children_publish(w, UINT32_MAX), !vti_pool_has_work(w->pool))) {
+        vti_thread_give_way();
+        return 0;
+    }
+    int error = vti_block_begin();
+    if (error == 0) {
+        struct turn turn = {{{NULL}, &turn_kind}, EVENT_INIT};
+        vti_worker_empty_ring(w); /* what this worker has queued comes first */
+        vti_pool_inbox(w->pool, &turn.job);
+        vti_event_wait(&turn.event);
+        vti_block_end();
+    }
+    return error;
+}

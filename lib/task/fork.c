@@ -1,0 +1,30 @@
+/* task/fork.c: the public fork and join: sched/child.c's, with words for a misuse. */
+#include <errno.h>
+#include <vtask/child.h>
+
+#include "sched/child.h"
+#include "task/misuse.h"
+
+static int refuse(int code, const char *call, const char *where, const char *first) {
+    struct misuse m = {.code = code, .call = call, .where = where, .first_where = first};
+    vti_misuse_report(&m);
+    return code;
+}
+
+void vt_fork_at(vt_child *c, task_fn *fn, void *arg, const char *where) {
+    if (c == NULL) {
+        (void)refuse(EINVAL, "vt_fork", where, NULL);
+        return;
+    }
+    vti_child_fork(c, fn, arg, where);
+}
+
+int vt_join_at(vt_child *c, task_value *result, const char *where) {
+    const char *first = NULL;
+    int error = 0;
+    if (c == NULL) {
+        return EINVAL;
+    }
+    int refused = vti_child_join(c, result, &error, where, &first);
+    return refused == 0 ? error : refuse(refused, "vt_join", where, first);
+}

@@ -1,0 +1,135 @@
+/* task/misuse.c: reports of what a caller did wrong, in words and as a structure. */
+#include "task/misuse.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/atomic.h"
+#include "base/options.h"
+#include "os/thread.h"
+#include "sched/worker.h"
+#include "task/task.h"
+
+enum { TASK_BITS = 42, NAMES = 1024, TEXT_SIZE = 2048 };
+#define TASK_MASK (((uint64_t)1 << TASK_BITS) - 1)
+
+/* The names of tasks that consumed a value-task lately, by id. A slot is two words: the name counts if the id is the
+ * same before and after.
+ * [N1] the id (release) -> the reader (acquire): carries the name. */
+static struct {
+    atomic_u64 a_id;
+    const char *a_name;
+} names[NAMES];
+
+static void remember(const task *t) {
+    uint64_t id = t->id & TASK_MASK;
+    if (load_rlx(&names[id % NAMES].a_id) != id) { /* its own name is all it could have stored */
+        store_rel(&names[id % NAMES].a_id, (uint64_t)0);
+        store_rel(&names[id % NAMES].a_name, t->name);
+        store_rel(&names[id % NAMES].a_id, id); /* [N1] */
+    }
+}
+
+static const char *recall(uint64_t id) {
+    uint64_t before = load_acq(&names[id % NAMES].a_id); /* [N1] */
+    const char *name = load_acq(&names[id % NAMES].a_name);
+    return before == id && load_acq(&names[id % NAMES].a_id) == id ? name : NULL;
+}
+
+uint64_t vti_who(void) {
+    const task *t = task_current();
+    if (t != NULL && t->name != NULL) {
+        remember(t);
+    }
+    return (uint64_t)vti_thread_id() << TASK_BITS | ((t != NULL ? t->id : 0) & TASK_MASK);
+}
+
+/* The hook is two words, so a lock; reports are rare. */
+static struct {
+    os_mutex lock;
+    vt_misuse_fn *fn;
+    void *context;
+} hook = {OS_MUTEX_INIT, NULL, NULL};
+
+void vt_on_misuse(vt_misuse_fn *fn, void *context) {
+    vti_mutex_lock(&hook.lock);
+    hook.fn = fn;
+    hook.context = context;
+    vti_mutex_unlock(&hook.lock);
+}
+
+static const char *code_name(int code) {
+    switch (code) {
+#define NAME(name, offset, text) \
+    case name:                   \
+        return #name;
+        VTASK_ERRORS(NAME)
+#undef NAME
+    default:
+        return "EINVAL";
+    }
+}
+
+/* " by thread 7, task 12 'name'", as far as known. */
+static void describe(char *text, size_t size, uint64_t thread, uint64_t id, const char *name) {
+    int n = thread == 0 ? 0 : snprintf(text, size, " by thread %llu", (unsigned long long)thread);
+    if (id != 0) {
+        n += snprintf(text + n, size - (size_t)n, ", task %llu", (unsigned long long)id);
+    }
+    if (name != NULL) {
+        n += snprintf(text + n, size - (size_t)n, " '%.80s'", name);
+    }
+    text[n] = '\0';
+}
+
+static void write_text(const vt_misuse *r, const struct misuse *m, char *text, size_t size) {
+    char by[160], first_by[160], first[400] = "", origin[300] = "";
+    describe(by, sizeof by, r->thread, r->task, r->task_name);
+    describe(first_by, sizeof first_by, r->first_thread, r->first_task, r->first_task_name);
+    if (r->first_where != NULL) {
+        const char *what = r->code == VT_E_NOT_OWNER ? "forked" : "first used";
+        (void)snprintf(first, sizeof first, " It was %s at %.200s%s.", what, r->first_where, first_by);
+    }
+    if (r->origin != NULL) {
+        (void)snprintf(origin, sizeof origin, " Its task or source was made at %.200s.", r->origin);
+    }
+    (void)snprintf(text, size, "vtask: %s at %.200s%s: %s: %s.%s%s%s", m->call, r->where != NULL ? r->where : "?", by,
+                   code_name(r->code), r->code < VTASK_E_BASE ? "a NULL where an object is needed" : vtask_strerror(r->code),
+                   first, origin, m->detail != NULL ? m->detail : "");
+}
+
+static void tell(const vt_misuse *report, enum misuse_mode mode) {
+    vti_mutex_lock(&hook.lock);
+    vt_misuse_fn *fn = hook.fn;
+    void *context = hook.context;
+    vti_mutex_unlock(&hook.lock);
+    if (fn != NULL) {
+        fn(report, context);
+    } else if (mode != MISUSE_QUIET) {
+        (void)fprintf(stderr, "%s\n", report->text);
+    }
+    if (mode == MISUSE_ABORT) {
+        abort();
+    }
+}
+
+void vti_misuse_report(const struct misuse *m) {
+    char text[TEXT_SIZE];
+    const task *current = task_current();
+    uint64_t first_task = m->first & TASK_MASK;
+    vt_misuse report = {
+        .code = m->code,
+        .where = m->where,
+        .first_where = m->first_where,
+        .thread = vti_thread_id(),
+        .first_thread = m->first >> TASK_BITS,
+        .task = task_id(current),
+        .first_task = first_task,
+        .task_name = task_name(current),
+        .first_task_name = first_task != 0 ? recall(first_task) : NULL,
+        .origin = m->origin,
+        .text = text,
+    };
+    write_text(&report, m, text, sizeof text);
+    tell(&report, vti_options().misuse);
+}

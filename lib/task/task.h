@@ -1,0 +1,84 @@
+/* task/task.h: a task's block and its word.
+ *
+ * Two cache lines. What decides is one RMW of one word each time:
+ *
+ *   a_phase:  QUEUED --- claim: CAS ---> RUNNING            PENDING (a combinator's task; never queued)
+ *             OWN (waits for a thread of its own) --- claim: CAS ---> RUNNING
+ *   waiters:  open ------------------- close ---> CLOSED    (task/waitlist.h): the task has ended
+ *   a_references: at 0 the block goes back to its free list
+ *
+ *   plain field        QUEUED, PENDING   RUNNING        ended
+ *   value, error       nobody            the runner     any reader, read only
+ *   the others: written before the task is handed out, then read only
+ *
+ * References: one of the caller, one of the queue's entry (dropped by whoever dequeues it, run or stale), one of every
+ * value-task, one of every combinator that waits. An await that claims the task runs it under its borrowed handle.
+ * [T1] submit (ring, inbox) -> run: by their edges; submit -> an inline claim: by a_phase (release, acquire), since the
+ *      awaiter got the handle from the submitter.
+ * [T2] the end (close, release) -> await, status, error (acquire): value, error and everything the function did.
+ * [T3] release (release) -> the last release (acquire): every user's accesses happen before the block is recycled.
+ * Rejected: the end as a phase beside the list of waiters (two words, and a store-load pair between them).
+ */
+#ifndef VTI_TASK_TASK_H
+#define VTI_TASK_TASK_H
+
+#include <stdbool.h>
+#include <vtask/task.h>
+
+#include "base/atomic.h"
+#include "sched/job.h"
+#include "task/waitlist.h"
+
+enum task_phase { PHASE_QUEUED, PHASE_OWN, PHASE_PENDING, PHASE_RUNNING };
+
+/* What few tasks have: options' callbacks, and a copied argument behind it. */
+struct task_extra {
+    void (*free_arg)(void *arg);
+    void (*free_value)(task_value value);
+};
+
+struct task {
+    struct job job;         /* its kind tells an ordinary task from a combinator's */
+    atomic_u32 a_references;
+    atomic_u32 a_phase;
+    waitlist waiters;
+    atomic_u64 a_claims;    /* task/claim.h; kept when the block is recycled */
+    task_fn *fn;
+    void *arg;
+    task_value value;
+    int error;
+    uint32_t forks;         /* vti_fork_count() when it was made */
+    uint64_t id;
+    const char *name, *where;
+    task_pool *pool;        /* compared only: a task outlives its pool */
+    void *extra;            /* struct task_extra, or a combinator's; owned; NULL: none */
+    void (*destroy)(task *t); /* ends `extra`; NULL: nothing to do */
+    atomic_u32 a_ticket;    /* the next value-task's ticket: a hint */
+    uint32_t unused;
+};
+_Static_assert(sizeof(struct task) == 128, "a task is two cache lines");
+
+/* A task with one reference, or NULL (no memory). */
+task *vti_task_new(const char *where);
+/* Its outcome is there: ends it. The caller holds a reference or the queue's. */
+void vti_task_end(task *t, int error, task_value value);
+static inline bool task_has_ended(const task *t) { return waitlist_is_closed(&t->waiters); } /* [T2] */
+
+/* Begins an unstarted task on the calling worker, where it may; true: it has ended. */
+bool vti_task_try_run_inline(task *t);
+/* Waits for the end. 0, or the code of a wait that failed. */
+int vti_task_wait(task *t, const char *where);
+/* Spins for a moment; true: it is closed. */
+bool vti_spin_until_closed(const waitlist *l);
+/* Reports that an await of `t` from here would close a ring; VTASK_E_CYCLE. */
+int vti_refuse_cycle(task *t, const char *call, const char *where);
+/* Whether the task cannot end before the innermost frame of this thread does. */
+bool vti_task_waits_for_me(task *t);
+
+/* block.c: type-stable blocks. */
+task *vti_block_take(uint64_t *id);
+void vti_block_give(task *t);
+/* Debug builds: how many blocks are in use. */
+int64_t vti_blocks_in_use(void);
+
+#endif

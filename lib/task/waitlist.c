@@ -1,0 +1,106 @@
+/* task/waitlist.c: who waits for an end. */
+#include "task/waitlist.h"
+
+#include "os/event.h"
+#include "os/thread.h"
+
+enum { LOCKS = 64 };
+#define LOCK_INIT \
+    { .mutex = OS_MUTEX_INIT }
+#define LOCKS_INIT_4 LOCK_INIT, LOCK_INIT, LOCK_INIT, LOCK_INIT
+#define LOCKS_INIT_16 LOCKS_INIT_4, LOCKS_INIT_4, LOCKS_INIT_4, LOCKS_INIT_4
+
+/* One lock a cache line. Static: no wait can fail for want of one. */
+static struct {
+    os_mutex mutex;
+    char pad[CACHE_LINE - sizeof(os_mutex) % CACHE_LINE];
+} locks[LOCKS] = {LOCKS_INIT_16, LOCKS_INIT_16, LOCKS_INIT_16, LOCKS_INIT_16};
+
+static os_mutex *lock_of(const waitlist *l) { return &locks[(uintptr_t)l / 64 * 2654435761u / 8 % LOCKS].mutex; }
+
+bool vti_waitlist_add(waitlist *l, struct waiter *w) {
+    os_mutex *lock = lock_of(l);
+    vti_mutex_lock(lock);
+    bool added = waitlist_add_locked(l, w);
+    vti_mutex_unlock(lock);
+    return added;
+}
+
+bool vti_waitlist_remove(waitlist *l, struct waiter *w) {
+    os_mutex *lock = lock_of(l);
+    vti_mutex_lock(lock);
+    bool removed = waitlist_remove_locked(l, w);
+    vti_mutex_unlock(lock);
+    return removed;
+}
+
+/* What this thread has to fire. A waiter that closes another list while it is fired (a combinator over a combinator)
+ * adds to it, so that a chain of any length takes no stack. */
+static _Thread_local struct {
+    struct waiter *first, *last;
+    bool firing;
+} queue;
+
+static void fire_all(struct waiter *newest) {
+    struct waiter *oldest = NULL, *last = newest;
+    while (newest != NULL) {
+        struct waiter *older = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = older;
+    }
+    if (oldest == NULL) {
+        return;
+    }
+    *(queue.first != NULL ? &queue.last->next : &queue.first) = oldest;
+    queue.last = last;
+    if (queue.firing) {
+        return;
+    }
+    queue.firing = true;
+    while (queue.first != NULL) {
+        struct waiter *w = queue.first;
+        queue.first = w->next;
+        w->fire(w);
+    }
+    queue.firing = false;
+}
+
+void vti_waitlist_close(waitlist *l) {
+    if (LIKELY(waitlist_close_empty(l))) {
+        return;
+    }
+    os_mutex *lock = lock_of(l);
+    vti_mutex_lock(lock);
+    struct waiter *newest = waitlist_close_locked(l);
+    vti_mutex_unlock(lock);
+    fire_all(newest);
+}
+
+bool vti_waitlist_try_close(waitlist *l, void (*prepare)(void *context), void *context) {
+    struct waiter *newest = NULL;
+    os_mutex *lock = lock_of(l);
+    vti_mutex_lock(lock);
+    bool open = !waitlist_is_closed(l);
+    if (open) {
+        prepare(context);
+        newest = waitlist_close_locked(l); /* all closers of this list hold the lock */
+    }
+    vti_mutex_unlock(lock);
+    fire_all(newest);
+    return open;
+}
+
+struct thread_waiter {
+    struct waiter waiter;
+    struct event event;
+};
+
+static void wake_thread(struct waiter *w) { vti_event_set(&container_of(w, struct thread_waiter, waiter)->event); }
+
+void vti_waitlist_wait(waitlist *l) {
+    struct thread_waiter self = {{NULL, NULL, wake_thread}, EVENT_INIT};
+    if (vti_waitlist_add(l, &self.waiter)) {
+        vti_event_wait(&self.event);
+    }
+}
