@@ -1,0 +1,102 @@
+// waitlist.cpp: a waiter is fired once, or removed, or told that the list is closed: one of the three, and the outcome is
+// seen by whoever learns of the end.
+#include "model.h"
+
+struct Sound {
+#include "task/waitlist.h"
+};
+
+// The first waiter is added by a store: an end without the lock may be overwritten.
+#undef VTI_TASK_WAITLIST_H
+#undef WAITLIST_CLOSED
+struct NoCas {
+#pragma push_macro("cas_acqrel")
+#undef cas_acqrel
+#define cas_acqrel(p, expected, v) (load_acq(p) == *(expected) && (store_rel(p, v), true))
+#include "task/waitlist.h"
+#pragma pop_macro("cas_acqrel")
+};
+
+// The end is not a release.
+#undef VTI_TASK_WAITLIST_H
+#undef WAITLIST_CLOSED
+struct NoRelease {
+#pragma push_macro("cas_acqrel")
+#pragma push_macro("exchange_acqrel")
+#undef cas_acqrel
+#undef exchange_acqrel
+#define cas_acqrel(p, expected, v) (p)->compare_exchange_strong(*(expected), (v), rl::mo_relaxed, $)
+#define exchange_acqrel(p, v) (p)->exchange((v), rl::mo_relaxed, $)
+#include "task/waitlist.h"
+#pragma pop_macro("cas_acqrel")
+#pragma pop_macro("exchange_acqrel")
+};
+
+template <class P>
+struct Waitlist : rl::test_suite<Waitlist<P>, 3> {
+    typename P::waitlist list;
+    struct {
+        typename P::waiter waiter;
+        rl::atomic<int> fired;
+    } waits[2];
+    rl::var<int> outcome;
+    rl::mutex lock;
+
+    void before() {
+        list($) = nullptr;
+        outcome($) = 0;
+        for (auto &w : waits) w.fired($) = 0;
+    }
+
+    void close() {
+        outcome($) = 7;
+        if (P::waitlist_close_empty(&list)) {
+            return;
+        }
+        lock.lock($);
+        typename P::waiter *w = P::waitlist_close_locked(&list);
+        lock.unlock($);
+        while (w != nullptr) {
+            typename P::waiter *next = w->next; // before the store that frees it
+            int i = w == &waits[0].waiter ? 0 : 1;
+            RL_ASSERT(waits[i].fired.fetch_add(1, rl::mo_acq_rel, $) == 0);
+            w = next;
+        }
+    }
+
+    void wait(int i, bool remove) {
+        lock.lock($);
+        bool added = P::waitlist_add_locked(&list, &waits[i].waiter);
+        lock.unlock($);
+        bool removed = false;
+        if (added && remove) {
+            lock.lock($);
+            removed = P::waitlist_remove_locked(&list, &waits[i].waiter);
+            lock.unlock($);
+        }
+        if (added && !removed) {
+            while (waits[i].fired.load(rl::mo_acquire, $) == 0) rl::yield(1, $);
+        }
+        if (!removed) {
+            RL_ASSERT(outcome($) == 7);
+            RL_ASSERT(P::waitlist_is_closed(&list));
+        } else {
+            RL_ASSERT(waits[i].fired.load(rl::mo_relaxed, $) == 0);
+        }
+    }
+
+    void thread(unsigned index) {
+        if (index == 2) {
+            close();
+        } else {
+            wait(static_cast<int>(index), index == 1);
+        }
+    }
+};
+
+int main() {
+    int wrong = search<Waitlist<Sound>>("waitlist", true, 300000);
+    wrong += search<Waitlist<NoCas>>("waitlist, mutant: no CAS", false, 300000);
+    wrong += search<Waitlist<NoRelease>>("waitlist, mutant: the end is relaxed", false, 300000);
+    return wrong;
+}
