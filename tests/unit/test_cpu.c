@@ -107,23 +107,25 @@ static void v1_make(const char *dir, const char *quota, const char *period) {
 static const struct {
     const char *text;
     unsigned cpus;
-} v2_texts[] = {{"200000 100000\n", 2},
-                {"200000 100000", 2},
-                {"max 100000\n", 0},
-                {"max", 0},
-                {"150000 100000\n", 2},
-                {"200001 100000\n", 3},
-                {"199999 100000\n", 2},
-                {"100000 100000\n", 1},
-                {"99999 100000\n", 1},
-                {"1000 100000\n", 1},
-                {"1 1000000\n", 1},
-                {"50000 20000\n", 3},
-                {"18446744073709551615 18446744073709551615\n", 1},
-                {"18446744073709551615 18446744073709551614\n", 2},
-                {"18446744073709551615 1\n", UINT_MAX},
-                {"4294967295 1\n", UINT_MAX},
-                {"4294967298 1\n", UINT_MAX}};
+} v2_texts[] = {
+    {"200000 100000\n", 2},
+    {"200000 100000", 2},
+    {"max 100000\n", 0},
+    {"max", 0},
+    {"150000 100000\n", 2},
+    {"200001 100000\n", 3},
+    {"199999 100000\n", 2},
+    {"100000 100000\n", 1},
+    {"99999 100000\n", 1},
+    {"1000 100000\n", 1},
+    {"1 1000000\n", 1},
+    {"50000 20000\n", 3},
+    {"18446744073709551615 18446744073709551615\n", 1},
+    {"18446744073709551615 18446744073709551614\n", 2},
+    {"18446744073709551615 1\n", UINT_MAX},
+    {"4294967295 1\n", UINT_MAX},
+    {"4294967298 1\n", UINT_MAX},
+};
 
 START_TEST(v2_text_means) {
     proc_make("0::/app\n", OTHER_MOUNTS V2_MOUNT);
@@ -158,7 +160,8 @@ static const char *const v2_junk[] = {
     "18446744073709751616 100000\n",
     "200000 18446744073709551616\n",
     "200000 100000                                                        \n",
-    "1000000000000000000000000000000000000000000000000000000000000000000000000000000 100000\n"};
+    "1000000000000000000000000000000000000000000000000000000000000000000000000000000 100000\n",
+};
 
 START_TEST(v2_malformed_text_means_no_limit) {
     proc_make("0::/app\n", V2_MOUNT);
@@ -266,16 +269,18 @@ END_TEST
 static const struct {
     const char *cgroup, *options;
     unsigned cpus;
-} controllers[] = {{"4:cpu:/app\n", "rw,cpu", 2},
-                   {"4:cpuacct,cpu:/app\n", "rw,cpuacct,cpu", 2},
-                   {"4:cpu,cpuacct:/app\n", "cpu", 2},
-                   {"4:cpuset:/app\n", "rw,cpuset", 0},
-                   {"4:cpuacct:/app\n", "rw,cpu", 0},
-                   {"4:cpu:/app\n", "rw,cpuacct", 0},
-                   {"4:name=cpu:/app\n", "rw,name=cpu", 0},
-                   {"4:name=cpu:/app\n", "rw,cpu", 0},
-                   {"4:,:/app\n", "rw,cpu", 0},
-                   {"0::/app\n", "rw,cpu", 0}};
+} controllers[] = {
+    {"4:cpu:/app\n", "rw,cpu", 2},
+    {"4:cpuacct,cpu:/app\n", "rw,cpuacct,cpu", 2},
+    {"4:cpu,cpuacct:/app\n", "cpu", 2},
+    {"4:cpuset:/app\n", "rw,cpuset", 0},
+    {"4:cpuacct:/app\n", "rw,cpu", 0},
+    {"4:cpu:/app\n", "rw,cpuacct", 0},
+    {"4:name=cpu:/app\n", "rw,name=cpu", 0},
+    {"4:name=cpu:/app\n", "rw,cpu", 0},
+    {"4:,:/app\n", "rw,cpu", 0},
+    {"0::/app\n", "rw,cpu", 0},
+};
 
 START_TEST(v1_controller_is_matched_whole) {
     char mountinfo[256];
