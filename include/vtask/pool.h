@@ -16,8 +16,8 @@ typedef struct task_pool task_pool;
 
 /** How a pool is to be. Begin with TASK_POOL_OPTIONS_INIT; the call copies what it needs. */
 typedef struct task_pool_options {
-    size_t size;       /**< sizeof(task_pool_options), set by TASK_POOL_OPTIONS_INIT */
-    unsigned workers;  /**< 0: the CPUs this process may use (affinity and cgroup quota); at most TASK_POOL_WORKERS_MAX */
+    size_t size;      /**< sizeof(task_pool_options), set by TASK_POOL_OPTIONS_INIT */
+    unsigned workers; /**< 0: the CPUs this process may use (affinity and cgroup quota); at most TASK_POOL_WORKERS_MAX */
     size_t stack_size; /**< bytes of a worker's stack; 0: 8 MiB; at least 64 KiB, at most 1 GiB */
     const char *name;  /**< threads are named <name>-<i>, shortened to what the kernel keeps; NULL: "vtask"; copied */
     unsigned flags;    /**< 0 */
@@ -39,10 +39,10 @@ typedef struct task_worker_stats {
 typedef struct task_pool_stats {
     size_t size;             /**< in: sizeof(task_pool_stats) */
     task_worker_stats *each; /**< in: NULL, or room for each_capacity entries; out: the first min(threads, each_capacity) */
-    size_t each_capacity;    /**< in: entries that `each` has room for */
-    unsigned workers;        /**< out: the pool's width: how many jobs run at a time */
-    unsigned threads;        /**< out: worker threads made so far; more than the width where awaits had to wait */
-    uint64_t jobs;           /**< out: sums over all threads, as in task_worker_stats */
+    size_t each_capacity; /**< in: entries that `each` has room for */
+    unsigned workers;     /**< out: the pool's width: how many jobs run at a time */
+    unsigned threads;     /**< out: worker threads made so far; more than the width where awaits had to wait */
+    uint64_t jobs;        /**< out: sums over all threads, as in task_worker_stats */
     uint64_t steals;
     uint64_t parks;
     uint64_t blocks;

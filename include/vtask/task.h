@@ -34,11 +34,11 @@ enum task_status {
 
 /** How a task is to be. Begin with TASK_OPTIONS_INIT; the call copies what it needs. C#: TaskCreationOptions. */
 typedef struct task_options {
-    size_t size;                          /**< sizeof(task_options), set by TASK_OPTIONS_INIT */
-    task_pool *pool;                      /**< NULL: the current pool, else the default pool */
-    const char *name;                     /**< borrowed, outlives the task (a literal); NULL: none */
-    size_t arg_size;                      /**< > 0: this many bytes at `arg` are copied into the task, aligned as max_align_t */
-    void (*free_arg)(void *arg);          /**< called once for the argument (its copy if arg_size > 0): after the function has
+    size_t size;                 /**< sizeof(task_options), set by TASK_OPTIONS_INIT */
+    task_pool *pool;             /**< NULL: the current pool, else the default pool */
+    const char *name;            /**< borrowed, outlives the task (a literal); NULL: none */
+    size_t arg_size;             /**< > 0: this many bytes at `arg` are copied into the task, aligned as max_align_t */
+    void (*free_arg)(void *arg); /**< called once for the argument (its copy if arg_size > 0): after the function has
                                                returned and before any await ends; NULL: nothing */
     void (*free_value)(task_value value); /**< called once, for a success, when the last reference goes; NULL: nothing */
     unsigned flags;                       /**< 0 or TASK_LONG_RUNNING */

@@ -80,7 +80,7 @@ VTASK_END_DECLS
 task *vtask_combinator_takes_tasks_only(const vt *first, size_t n, const char *where)
     __attribute__((error(VTASK_ONLY_TASKS)));
 
-#define VTASK_TASKS_ONLY(function, ...)                   \
+#define VTASK_TASKS_ONLY(function, ...) \
     _Generic(__builtin_choose_expr(1, __VA_ARGS__),       \
              vt *: vtask_combinator_takes_tasks_only,     \
              const vt *: vtask_combinator_takes_tasks_only, \

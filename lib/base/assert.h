@@ -17,20 +17,20 @@ __attribute__((noreturn, cold, format(printf, 1, 2))) void vti_die(const char *f
 #define VTI_LINE(line) VTI_LINE2(line)
 #define VTI_HERE __FILE__ ":" VTI_LINE(__LINE__)
 
-#define REQUIRE(condition, ...) \
-    do {                        \
+#define REQUIRE(condition, ...)       \
+    do {                              \
         if (UNLIKELY(!(condition))) { \
-            vti_die(__VA_ARGS__); \
-        }                       \
+            vti_die(__VA_ARGS__);     \
+        }                             \
     } while (0)
 
 #define FATAL(what, code) vti_die("vtask: %s failed at %s with code %d\n", (what), VTI_HERE, (code))
 
-#define VTI_CHECKED(condition)                                                            \
-    do {                                                                                  \
-        if (UNLIKELY(!(condition))) {                                                     \
+#define VTI_CHECKED(condition)                                                                \
+    do {                                                                                      \
+        if (UNLIKELY(!(condition))) {                                                         \
             vti_die("vtask: internal error at %s: %s does not hold\n", VTI_HERE, #condition); \
-        }                                                                                 \
+        }                                                                                     \
     } while (0)
 #define VTI_UNCHECKED(condition) ((void)sizeof((condition) ? 1 : 0))
 

@@ -50,11 +50,11 @@ typedef uint64_t atomic_u64;
     __atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)
 
 /* Evaluates `operation`, whose edge belongs to the word at `p`. */
-#define VTI_ACQUIRING(p, operation)               \
-    __extension__({                               \
+#define VTI_ACQUIRING(p, operation)                  \
+    __extension__({                                  \
         __typeof__(operation) result_ = (operation); \
-        edge_acquire(p);                          \
-        result_;                                  \
+        edge_acquire(p);                             \
+        result_;                                     \
     })
 #define VTI_RELEASING(p, operation) (edge_release(p), (operation))
 #define VTI_BOTH(p, operation) (edge_release(p), VTI_ACQUIRING(p, operation))

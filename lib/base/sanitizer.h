@@ -67,9 +67,7 @@ static inline void edge_release(const volatile void *address) { seam_release(add
 /* Blocks on a free list are type-stable, so only poison makes a use after release visible. */
 #ifdef VTI_ASAN
 static inline void poison(const volatile void *address, size_t size) { __asan_poison_memory_region(address, size); }
-static inline void unpoison(const volatile void *address, size_t size) {
-    __asan_unpoison_memory_region(address, size);
-}
+static inline void unpoison(const volatile void *address, size_t size) { __asan_unpoison_memory_region(address, size); }
 #else
 static inline void poison(const volatile void *address, size_t size) {
     (void)address;

@@ -23,9 +23,9 @@
 typedef struct ck_stack_entry inbox_entry;
 
 struct inbox {
-    struct ck_stack pushed;  /* newest first; touched by ck's operations only */
-    os_mutex lock;           /* guards `ordered` */
-    inbox_entry *a_ordered;  /* oldest first; read without the lock to tell whether there is any */
+    struct ck_stack pushed; /* newest first; touched by ck's operations only */
+    os_mutex lock;          /* guards `ordered` */
+    inbox_entry *a_ordered; /* oldest first; read without the lock to tell whether there is any */
 };
 
 void vti_inbox_init(struct inbox *b);

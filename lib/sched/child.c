@@ -141,7 +141,7 @@ static bool publish_oldest(struct worker *w) {
     }
     unlink_private(w, c);
     t->job.kind = &ticket_kind;
-    store_rlx(&t->a_child, c);               /* the ring's edge carries it [T1] */
+    store_rlx(&t->a_child, c); /* the ring's edge carries it [T1] */
     c->older = (vt_child *)(void *)t;
     store_rlx(&c->word, word_of(CHILD_PUBLISHED)); /* the ring's edge carries it [T1] */
     vti_worker_push_quietly(w, &t->job);
@@ -209,7 +209,7 @@ static uint64_t wait_for_thief(vt_child *c) {
     }
     /* Without another worker in its place it waits all the same: a thief is at work on a live thread. */
     bool replaced = vti_block_begin() == 0;
-    (void)cas_acqrel(&c->word, &word, word_of(CHILD_WAITING)); /* [C2] */
+    (void)cas_acqrel(&c->word, &word, word_of(CHILD_WAITING));  /* [C2] */
     while (state_of(word = load_acq(&c->word)) != CHILD_DONE) { /* [C1] */
         vti_futex_wait(state_half(c), (uint32_t)word_of(CHILD_WAITING));
     }
@@ -229,7 +229,7 @@ static int join_published(vt_child *c) {
 
 static int join_private(struct worker *w, vt_child *c) {
     if (UNLIKELY(!worker_has_stack(w))) {
-        vti_children_publish(w, UINT32_MAX); /* another thread has a fresh stack */
+        vti_children_publish(w, UINT32_MAX);                   /* another thread has a fresh stack */
         if (state_of(load_rlx(&c->word)) == CHILD_PUBLISHED) { /* the owner alone writes it here */
             return join_published(c);
         }

@@ -172,9 +172,7 @@ static struct {
     struct task_pool *a_pool;
 } standard = {OS_MUTEX_INIT, NULL};
 
-static bool is_of_this_process(const struct task_pool *pool) {
-    return pool != NULL && pool->forks == vti_fork_count();
-}
+static bool is_of_this_process(const struct task_pool *pool) { return pool != NULL && pool->forks == vti_fork_count(); }
 
 task_pool *task_pool_default(void) {
     struct task_pool *pool = load_acq(&standard.a_pool); /* carries the pool */

@@ -8,10 +8,10 @@
 #include "sched/pool.h"
 
 enum {
-    INBOX_EVERY = 61,           /* jobs between two looks into the inbox while the own ring has work */
-    INBOX_BATCH = 64,           /* jobs taken from the inbox at once */
-    SEARCH_NS = 20 * 1000,      /* a search lasts about as long as waking a worker would */
-    SEARCH_PAUSES_MAX = 64,     /* pauses between two rounds of a search */
+    INBOX_EVERY = 61,       /* jobs between two looks into the inbox while the own ring has work */
+    INBOX_BATCH = 64,       /* jobs taken from the inbox at once */
+    SEARCH_NS = 20 * 1000,  /* a search lasts about as long as waking a worker would */
+    SEARCH_PAUSES_MAX = 64, /* pauses between two rounds of a search */
 };
 
 _Thread_local struct self vti_self __attribute__((tls_model("initial-exec")));

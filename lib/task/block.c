@@ -104,7 +104,7 @@ task *vti_block_take(uint64_t *id) {
 }
 
 void vti_block_give(task *t) {
-    uint64_t word = load_rlx(&t->a_claims);                               /* nobody holds a ticket: it stands still */
+    uint64_t word = load_rlx(&t->a_claims); /* nobody holds a ticket: it stands still */
     store_rel(&t->a_claims, (claim_generation(word) + 1) * CLAIM_GENERATION_ONE);
     poison_block(t, poison);
     count(-1);

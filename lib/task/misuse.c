@@ -94,8 +94,9 @@ static void write_text(const vt_misuse *r, const struct misuse *m, char *text, s
         (void)snprintf(origin, sizeof origin, " Its task or source was made at %.200s.", r->origin);
     }
     (void)snprintf(text, size, "vtask: %s at %.200s%s: %s: %s.%s%s%s", m->call, r->where != NULL ? r->where : "?", by,
-                   code_name(r->code), r->code < VTASK_E_BASE ? "a NULL where an object is needed" : vtask_strerror(r->code),
-                   first, origin, m->detail != NULL ? m->detail : "");
+                   code_name(r->code),
+                   r->code < VTASK_E_BASE ? "a NULL where an object is needed" : vtask_strerror(r->code), first, origin,
+                   m->detail != NULL ? m->detail : "");
 }
 
 static void tell(const vt_misuse *report, enum misuse_mode mode) {

@@ -125,7 +125,8 @@ static void destroy_extra(task *t) {
 }
 
 /* Room for the callbacks, and behind them for the argument, aligned as max_align_t. */
-#define EXTRA_SIZE ((sizeof(struct task_extra) + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) * _Alignof(max_align_t))
+#define EXTRA_SIZE \
+    ((sizeof(struct task_extra) + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) * _Alignof(max_align_t))
 
 static int add_extra(task *t, const task_options *o, void *arg) {
     t->arg = arg;
@@ -231,9 +232,7 @@ task *task_from_error_at(int error, const char *where) {
 
 /* --- looking --- */
 
-static enum task_status outcome(const task *t) {
-    return t->error == 0 ? TASK_SUCCEEDED : TASK_FAILED;
-}
+static enum task_status outcome(const task *t) { return t->error == 0 ? TASK_SUCCEEDED : TASK_FAILED; }
 
 enum task_status task_status(const task *t) {
     if (t == NULL) {

@@ -38,22 +38,22 @@ struct task_extra {
 };
 
 struct task {
-    struct job job;         /* its kind tells an ordinary task from a combinator's */
+    struct job job; /* its kind tells an ordinary task from a combinator's */
     atomic_u32 a_references;
     atomic_u32 a_phase;
     waitlist waiters;
-    atomic_u64 a_claims;    /* task/claim.h; kept when the block is recycled */
+    atomic_u64 a_claims; /* task/claim.h; kept when the block is recycled */
     task_fn *fn;
     void *arg;
     task_value value;
     int error;
-    uint32_t forks;         /* vti_fork_count() when it was made */
+    uint32_t forks; /* vti_fork_count() when it was made */
     uint64_t id;
     const char *name, *where;
-    task_pool *pool;        /* compared only: a task outlives its pool */
-    void *extra;            /* struct task_extra, or a combinator's; owned; NULL: none */
+    task_pool *pool;          /* compared only: a task outlives its pool */
+    void *extra;              /* struct task_extra, or a combinator's; owned; NULL: none */
     void (*destroy)(task *t); /* ends `extra`; NULL: nothing to do */
-    atomic_u32 a_ticket;    /* the next value-task's ticket: a hint */
+    atomic_u32 a_ticket;      /* the next value-task's ticket: a hint */
     uint32_t unused;
 };
 _Static_assert(sizeof(struct task) == 128, "a task is two cache lines");

@@ -12,8 +12,6 @@
 #include "base/alloc.h"
 #include "task/task.h"
 
-enum { NO_WINNER = UINT32_MAX };
-
 struct any_input {
     struct waiter waiter;
     struct when_any *any;

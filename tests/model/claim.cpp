@@ -26,8 +26,7 @@ struct NoRelease {
 };
 
 // Two threads await copies of one value-task over a complete source, while its owner resets it for its next use.
-template <class P>
-struct Claim : rl::test_suite<Claim<P>, 3> {
+template <class P> struct Claim : rl::test_suite<Claim<P>, 3> {
     atomic_u64 word;
     atomic_u32 hint;
     uint64_t ticket;

@@ -25,8 +25,7 @@ struct NoCas {
 struct NoExchange {
 #pragma push_macro("exchange_acqrel")
 #undef exchange_acqrel
-    template <class W, class V>
-    static V take(W *p, V v) {
+    template <class W, class V> static V take(W *p, V v) {
         V found = load_acq(p);
         store_rel(p, v);
         return found;
@@ -38,8 +37,7 @@ struct NoExchange {
 
 // An owner forks two children one after the other, each published by the same ticket as soon as a thief has given it
 // back; a thief takes what the ring shows it. Done is the child's word (sched/child.c), on which the owner waits.
-template <class P>
-struct Ticket : rl::test_suite<Ticket<P>, 2> {
+template <class P> struct Ticket : rl::test_suite<Ticket<P>, 2> {
     static int const children = 2;
     vt_child child[children];
     rl::atomic<vt_child *> a_child;
@@ -70,7 +68,8 @@ struct Ticket : rl::test_suite<Ticket<P>, 2> {
         if (!published || P::ticket_claim_owner(&a_child, &child[i])) {
             run(&child[i]);
         } else {
-            while (done[i].load(rl::mo_acquire, $) == 0) rl::yield(1, $);
+            while (done[i].load(rl::mo_acquire, $) == 0)
+                rl::yield(1, $);
         }
         RL_ASSERT(child[i].runs($) == 1);
         child[i].joined($) = 1;

@@ -32,8 +32,7 @@ struct NoRelease {
 #pragma pop_macro("exchange_acqrel")
 };
 
-template <class P>
-struct Waitlist : rl::test_suite<Waitlist<P>, 3> {
+template <class P> struct Waitlist : rl::test_suite<Waitlist<P>, 3> {
     typename P::waitlist list;
     struct {
         typename P::waiter waiter;
@@ -45,7 +44,8 @@ struct Waitlist : rl::test_suite<Waitlist<P>, 3> {
     void before() {
         list($) = nullptr;
         outcome($) = 0;
-        for (auto &w : waits) w.fired($) = 0;
+        for (auto &w : waits)
+            w.fired($) = 0;
     }
 
     void close() {
@@ -75,7 +75,8 @@ struct Waitlist : rl::test_suite<Waitlist<P>, 3> {
             lock.unlock($);
         }
         if (added && !removed) {
-            while (waits[i].fired.load(rl::mo_acquire, $) == 0) rl::yield(1, $);
+            while (waits[i].fired.load(rl::mo_acquire, $) == 0)
+                rl::yield(1, $);
         }
         if (!removed) {
             RL_ASSERT(outcome($) == 7);

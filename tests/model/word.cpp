@@ -25,8 +25,7 @@ struct NoRelease {
 #pragma pop_macro("store_rel")
 };
 
-template <class P>
-struct Word : rl::test_suite<Word<P>, 3> {
+template <class P> struct Word : rl::test_suite<Word<P>, 3> {
     atomic_u64 word;
     rl::var<uint64_t> value; // 7, then 100 + the winner
     rl::atomic<int> winners;
