@@ -43,7 +43,8 @@ VTASK_PUBLIC void vt_fork_at(vt_child *c, task_fn *fn, void *arg, const char *wh
  *
  * @param c       forked by this task and not joined yet; NULL: EINVAL.
  * @param result  where the value of a success goes; may be NULL; untouched on error.
- * Returns the child's code: 0 or what its function returned. Misuse, reported: VT_E_REPEATED: joined already;
+ * Returns the child's code: 0 or what its function returned. VTASK_E_OVERFLOW, EAGAIN: this stack is full, and the pool
+ * has no other thread for the child: it has not run, and never will. Misuse, reported: VT_E_REPEATED: joined already;
  * VT_E_NOT_OWNER: another task forked it (that one can still join it); VT_E_EMPTY: all zero bytes; VT_E_CORRUPT.
  * The task that forked it; blocks while another worker runs it. The child happens before the return.
  */

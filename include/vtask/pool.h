@@ -75,7 +75,8 @@ VTASK_PUBLIC int task_pool_create(task_pool **pool, const task_pool_options *opt
  *
  * @param pool  taken over when 0 is returned; as after free() then.
  * Returns 0; EINVAL: NULL; EPERM: called from inside this pool, or it is the default pool; VTASK_E_SHUTDOWN: another
- * thread is closing it; VTASK_E_FORKED: it belongs to the process before fork().
+ * thread is closing it; VTASK_E_FORKED: it belongs to the process before fork(); from a task of another pool also
+ * VTASK_E_OVERFLOW and EAGAIN, as in task_await(): nothing has happened.
  * Any thread outside the pool; blocks until all is done. Everything submitted happens before the return.
  * C#: TaskScheduler has none; a thread pool's Dispose.
  */

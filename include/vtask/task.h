@@ -40,7 +40,8 @@ typedef struct task_options {
     size_t arg_size;             /**< > 0: this many bytes at `arg` are copied into the task, aligned as max_align_t */
     void (*free_arg)(void *arg); /**< called once for the argument (its copy if arg_size > 0): after the function has
                                                returned and before any await ends; NULL: nothing */
-    void (*free_value)(task_value value); /**< called once, for a success, when the last reference goes; NULL: nothing */
+    void (*free_value)(task_value value); /**< called once, for a success, when the last reference goes; must not
+                                               wait for other tasks; NULL: nothing */
     unsigned flags;                       /**< 0 or TASK_LONG_RUNNING */
 } task_options;
 

@@ -34,6 +34,7 @@ typedef struct vt_source {
     const char *where; /**< where it was initialised */
     int error;         /**< the outcome's code */
     uint32_t next;     /**< the next ticket's number: an atomic word */
+    uint32_t uses;     /**< how often it was reset */
     uint64_t magic;    /**< tells an initialised source from other memory */
 } vt_source;
 
@@ -78,21 +79,22 @@ VTASK_PUBLIC vt vt_from_value(task_value v) VTASK_SYMBOL(vt_from_value);
 VTASK_PUBLIC vt vt_from_error(int error) VTASK_SYMBOL(vt_from_error);
 
 /**
- * A value-task over a task. At most 32 unspent ones may stand before one task at a time.
+ * A value-task over a task. At most 32 unspent ones may stand before one task at a time, 62 with those being awaited.
  *
  * @param t  the caller's reference is taken over. NULL: a value-task that failed with errno (EINVAL where errno is 0),
  *           so that vt_from_task(task_run(..)) needs no check.
- * Returns it; with 32 out already, one that failed with VTASK_E_OVERFLOW, and the reference stays the caller's.
+ * Returns it; with so many out already, one that failed with VTASK_E_OVERFLOW, and the reference stays the caller's.
  * Any thread; does not block. C#: new ValueTask<T>(task).
  */
 VTASK_PUBLIC vt vt_from_task(task *t) VTASK_SYMBOL(vt_from_task);
 
 /**
- * A value-task over a source's present use. At most 32 unspent ones may stand before it at a time.
+ * A value-task over a source's present use. At most 32 unspent ones may stand before it at a time, 62 with those being
+ * awaited.
  *
  * @param s  borrowed, initialised; its storage outlives the value-task. NULL or never initialised: a value-task that
  *           failed with EINVAL.
- * Returns it; with 32 out already, one that failed with VTASK_E_OVERFLOW. Any thread; does not block.
+ * Returns it; with so many out already, one that failed with VTASK_E_OVERFLOW. Any thread; does not block.
  * C#: new ValueTask<T>(source, token).
  */
 VTASK_PUBLIC vt vt_from_source(vt_source *s) VTASK_SYMBOL(vt_from_source);
@@ -104,7 +106,7 @@ VTASK_PUBLIC vt vt_from_source(vt_source *s) VTASK_SYMBOL(vt_from_source);
  * @param result  where the value of a success goes; may be NULL; untouched on error.
  * Returns the outcome's code. A misuse: VT_E_REPEATED, _CONCURRENT, _CONVERTED, _DISCARDED, _STALE, _EMPTY, _CORRUPT,
  * at once, and reported. A wait that failed as in task_await() (VTASK_E_CYCLE, VTASK_E_OVERFLOW, EAGAIN,
- * VTASK_E_FORKED) leaves it unspent.
+ * VTASK_E_FORKED) leaves it unspent (discarded, where 32 others over the same task were made meanwhile).
  * Any thread; blocks while it is pending. What the completer did happens before the return. C#: await.
  */
 #define vt_await(v, result) vt_await_at((v), (result), VTASK_WHERE)

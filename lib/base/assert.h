@@ -1,6 +1,6 @@
 /* base/assert.h: four tools, for four kinds of wrong.
  *
- *   REQUIRE      the caller's bug that would corrupt memory: on in release, names the call site, aborts
+ *   vti_die()    the caller's bug that would corrupt memory: on in release, names the call site, aborts
  *   ASSERT       our own invariant: debug builds
  *   ASSERT_SLOW  a check of a whole structure: the preset `checked`
  *   FATAL        an OS call that cannot fail did
@@ -16,13 +16,6 @@ __attribute__((noreturn, cold, format(printf, 1, 2))) void vti_die(const char *f
 #define VTI_LINE2(line) #line
 #define VTI_LINE(line) VTI_LINE2(line)
 #define VTI_HERE __FILE__ ":" VTI_LINE(__LINE__)
-
-#define REQUIRE(condition, ...)       \
-    do {                              \
-        if (UNLIKELY(!(condition))) { \
-            vti_die(__VA_ARGS__);     \
-        }                             \
-    } while (0)
 
 #define FATAL(what, code) vti_die("vtask: %s failed at %s with code %d\n", (what), VTI_HERE, (code))
 

@@ -76,7 +76,8 @@ void *vti_freelist_take_owner(struct freelist *f) {
 void vti_freelist_give_any(struct freelist *mine, void *block) {
     struct freelist *home = slab_of(block)->home;
     struct ck_stack_entry *entry = block;
-    seam_release(block); /* [F1] */
+    seam_release(block);   /* [F1] */
+    ck_pr_fence_release(); /* [F1] ck's own fence orders stores only */
     if (home == mine) {
         entry->next = home->local;
         home->local = entry;

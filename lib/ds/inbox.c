@@ -10,7 +10,8 @@ void vti_inbox_init(struct inbox *b) {
 void vti_inbox_fini(struct inbox *b) { vti_mutex_fini(&b->lock); }
 
 void vti_inbox_push_any(struct inbox *b, inbox_entry *entry) {
-    seam_release(entry); /* [I1] */
+    seam_release(entry);   /* [I1] */
+    ck_pr_fence_release(); /* [I1] ck's own fence orders stores only */
     ck_stack_push_upmc(&b->pushed, entry);
 }
 

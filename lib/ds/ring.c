@@ -8,7 +8,8 @@
 void vti_ring_init(struct ring *r) { ck_ring_init(&r->ck, RING_SLOTS); }
 
 bool vti_ring_push_owner(struct ring *r, void *item) {
-    seam_release(item); /* [R1] */
+    seam_release(item);    /* [R1] */
+    ck_pr_fence_release(); /* [R1] ck's own fence orders stores only */
     return ck_ring_enqueue_spmc(&r->ck, r->slots, item);
 }
 

@@ -44,6 +44,13 @@ void vti_thread_join(os_thread thread) {
     }
 }
 
+void vti_thread_detach(os_thread thread) {
+    int error = pthread_detach(thread);
+    if (error != 0) {
+        FATAL("pthread_detach", error);
+    }
+}
+
 void vti_thread_name(const char *name, unsigned index) {
     char suffix[12], whole[16];
     int digits = snprintf(suffix, sizeof suffix, "-%u", index);
@@ -73,6 +80,21 @@ uint32_t vti_thread_id(void) {
         cached_fork = vti_fork_count();
     }
     return cached;
+}
+
+static void stand_still(int signal) {
+    (void)signal;
+    for (;;) {
+        (void)pause();
+    }
+}
+
+void vti_thread_hold_faults(void) {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+    struct sigaction action = {.sa_handler = stand_still};
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        (void)sigaction(faults[i], &action, NULL);
+    }
 }
 
 void vti_thread_give_way(void) { (void)sched_yield(); }
@@ -105,7 +127,25 @@ void vti_mutex_unlock(os_mutex *mutex) {
 
 static atomic_u32 a_forks;
 
-static void on_fork_child(void) { (void)add_rlx(&a_forks, 1); } /* the child has one thread: nothing is carried */
+enum { FORK_HOOKS_MOST = 8 };
+static void (*fork_hooks[FORK_HOOKS_MOST])(void);
+
+void vti_at_fork_child(void (*fn)(void)) {
+    for (int i = 0; i < FORK_HOOKS_MOST; i++) {
+        if (fork_hooks[i] == NULL) {
+            fork_hooks[i] = fn;
+            return;
+        }
+    }
+    FATAL("vti_at_fork_child", FORK_HOOKS_MOST);
+}
+
+static void on_fork_child(void) {
+    (void)add_rlx(&a_forks, 1u); /* the child has one thread: nothing is carried */
+    for (int i = 0; i < FORK_HOOKS_MOST && fork_hooks[i] != NULL; i++) {
+        fork_hooks[i]();
+    }
+}
 
 __attribute__((constructor)) static void watch_forks(void) {
     int error = pthread_atfork(NULL, NULL, on_fork_child);

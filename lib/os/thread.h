@@ -14,6 +14,8 @@ typedef pthread_mutex_t os_mutex;
  * Returns 0, or EAGAIN (no thread or no stack to be had). */
 int vti_thread_start(os_thread *thread, size_t stack_size, void *(*main)(void *), void *argument);
 void vti_thread_join(os_thread thread);
+/* Nobody will join it. */
+void vti_thread_detach(os_thread thread);
 /* Names the calling thread, shortened to 15 bytes so that -<index> stays whole. */
 void vti_thread_name(const char *name, unsigned index);
 /* The lowest address of the calling thread's stack, or NULL where that is not known. */
@@ -21,6 +23,8 @@ char *vti_thread_stack_low(void);
 /* The kernel's id of the calling thread. */
 uint32_t vti_thread_id(void);
 void vti_thread_give_way(void);
+/* From here on a thread that faults stands still: the process is about to end with a report. */
+void vti_thread_hold_faults(void);
 
 /* A slot per thread whose value is handed to `at_exit` when a thread ends with one. Both return 0 or an errno. */
 typedef pthread_key_t os_key;
@@ -32,6 +36,8 @@ void vti_mutex_fini(os_mutex *mutex);
 void vti_mutex_lock(os_mutex *mutex);
 void vti_mutex_unlock(os_mutex *mutex);
 
+/* Calls `fn` in the child of every fork, on its only thread. From constructors only. */
+void vti_at_fork_child(void (*fn)(void));
 /* How often this process has forked since the library was first asked: what was made under another number belongs to
  * another process. */
 uint32_t vti_fork_count(void);

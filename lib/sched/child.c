@@ -175,12 +175,13 @@ static void answer_if_asked(struct worker *w) {
 }
 
 void vti_child_fork(vt_child *c, task_fn *fn, void *arg, const char *where) {
-    struct worker *w = vti_self.worker;
+    struct worker *w = vti_self.frame != NULL ? vti_self.worker : NULL; /* a thief needs the frame */
     *c = (vt_child){.fn = fn != NULL ? fn : no_function, .arg = arg, .where = where};
     store_rlx(&c->owner, identity());
     if (vti_self.frame != NULL) {
         vti_self.frame->children++;
         vti_self.frame->last_fork = where;
+        vti_self.frame->forks ^= (uintptr_t)where;
     }
     store_rlx(&c->word, word_of(w != NULL ? CHILD_PRIVATE : CHILD_LONE)); /* the owner's alone yet */
     if (w != NULL) {
@@ -198,33 +199,43 @@ static int run_here(vt_child *c) {
     return error;
 }
 
-/* A thief has it: waits, and returns the word of its end. */
-static uint64_t wait_for_thief(vt_child *c) {
-    uint64_t end = vti_clock_ns() + JOIN_SPIN_NS, word;
-    while (state_of(word = load_acq(&c->word)) != CHILD_DONE && vti_clock_ns() < end) { /* [C1] */
+static bool has_ended(vt_child *c) { return state_of(load_acq(&c->word)) == CHILD_DONE; } /* [C1] */
+
+static bool spin_until_ended(vt_child *c) {
+    uint64_t end = vti_clock_ns() + JOIN_SPIN_NS;
+    while (!has_ended(c) && vti_clock_ns() < end) {
         cpu_relax();
     }
-    if (state_of(word) == CHILD_DONE) {
-        return word;
-    }
-    /* Without another worker in its place it waits all the same: a thief is at work on a live thread. */
-    bool replaced = vti_block_begin() == 0;
-    (void)cas_acqrel(&c->word, &word, word_of(CHILD_WAITING));  /* [C2] */
-    while (state_of(word = load_acq(&c->word)) != CHILD_DONE) { /* [C1] */
-        vti_futex_wait(state_half(c), (uint32_t)word_of(CHILD_WAITING));
-    }
-    if (replaced) {
-        vti_block_end();
-    }
-    return word;
+    return has_ended(c);
 }
 
+static void sleep_until_ended(vt_child *c) {
+    uint64_t word = word_of(CHILD_PUBLISHED);
+    (void)cas_acqrel(&c->word, &word, word_of(CHILD_WAITING)); /* [C2] */
+    while (!has_ended(c)) {
+        vti_futex_wait(state_half(c), (uint32_t)word_of(CHILD_WAITING));
+    }
+}
+
+/* Whoever has the ticket runs it. With too little stack left here that must be another thread; where none is to be had,
+ * the child ends unrun with the code that says so. A thief is at work on a live thread: waiting for one needs no
+ * replacement. */
 static int join_published(vt_child *c) {
     struct ticket *t = (struct ticket *)(void *)c->older;
     if (worker_has_stack(vti_self.worker) && ticket_claim_owner(&t->a_child, c)) {
         return run_here(c);
     }
-    return error_of(wait_for_thief(c));
+    if (!spin_until_ended(c)) {
+        int error = vti_block_begin();
+        if (error != 0 && ticket_claim_owner(&t->a_child, c)) {
+            return error;
+        }
+        sleep_until_ended(c);
+        if (error == 0) {
+            vti_block_end();
+        }
+    }
+    return error_of(load_acq(&c->word)); /* [C1] */
 }
 
 static int join_private(struct worker *w, vt_child *c) {
@@ -282,6 +293,7 @@ int vti_child_join(vt_child *c, task_value *result, int *error, const char *wher
     }
     if (vti_self.frame != NULL) {
         vti_self.frame->children--;
+        vti_self.frame->forks ^= (uintptr_t)c->where;
     }
     if (*error == 0 && result != NULL) {
         *result = c->value;

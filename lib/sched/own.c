@@ -19,8 +19,13 @@ struct own_thread {
 static void end_own(struct own_thread *own) {
     struct task_pool *pool = own->pool;
     vti_mutex_lock(&pool->lock);
-    own->next = pool->ended;
-    pool->ended = own;
+    if (pool->permanent) { /* nobody will come to join it */
+        vti_thread_detach(own->thread);
+        vti_free(own);
+    } else {
+        own->next = pool->ended;
+        pool->ended = own;
+    }
     bool last_of_closing = --pool->own == 0 && pool->closing;
     struct worker *sleeper = NULL;
     if (last_of_closing && pool->sleepers != NULL) {

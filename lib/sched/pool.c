@@ -172,6 +172,14 @@ static struct {
     struct task_pool *a_pool;
 } standard = {OS_MUTEX_INIT, NULL};
 
+/* The child of a fork has none of the threads: it is no worker, and nobody will unlock what they held. */
+static void in_fork_child(void) {
+    vti_self = (struct self){NULL, NULL, NULL};
+    vti_mutex_init(&standard.lock);
+}
+
+__attribute__((constructor)) static void watch_forks(void) { vti_at_fork_child(in_fork_child); }
+
 static bool is_of_this_process(const struct task_pool *pool) { return pool != NULL && pool->forks == vti_fork_count(); }
 
 task_pool *task_pool_default(void) {
@@ -185,6 +193,7 @@ task_pool *task_pool_default(void) {
     if (!is_of_this_process(pool)) {
         error = task_pool_create(&pool, NULL);
         if (error == 0) {
+            pool->permanent = true;
             store_rel(&standard.a_pool, pool);
         }
     }
@@ -209,6 +218,17 @@ static bool shut_gate(struct task_pool *pool) {
     return true;
 }
 
+static void drain(struct task_pool *pool) {
+    vti_mutex_lock(&pool->lock);
+    pool->closing = true;
+    vti_mutex_unlock(&pool->lock);
+    vti_pool_wake_one(pool); /* if all sleep, this one finds that the pool has drained */
+    for (uint32_t i = 0; i < load_acq(&pool->a_threads); i++) { /* grows no more once the first has ended */
+        vti_thread_join(pool->workers[i]->thread);
+    }
+    vti_own_join_ended(pool);
+}
+
 int task_pool_close(task_pool *pool) {
     if (pool == NULL) {
         return EINVAL;
@@ -219,19 +239,17 @@ int task_pool_close(task_pool *pool) {
     if (pool->forks != vti_fork_count()) {
         return VTASK_E_FORKED;
     }
-    if (!shut_gate(pool)) {
-        return VTASK_E_SHUTDOWN;
+    int error = vti_block_begin(); /* on a worker of another pool */
+    if (error != 0) {
+        return error;
     }
-    vti_mutex_lock(&pool->lock);
-    pool->closing = true;
-    vti_mutex_unlock(&pool->lock);
-    vti_pool_wake_one(pool); /* if all sleep, this one finds that the pool has drained */
-    for (uint32_t i = 0; i < load_acq(&pool->a_threads); i++) { /* grows no more once the first has ended */
-        vti_thread_join(pool->workers[i]->thread);
+    error = shut_gate(pool) ? 0 : VTASK_E_SHUTDOWN;
+    if (error == 0) {
+        drain(pool);
+        free_pool(pool);
     }
-    vti_own_join_ended(pool);
-    free_pool(pool);
-    return 0;
+    vti_block_end();
+    return error;
 }
 
 static void add_up(task_pool_stats *stats, struct worker *w) {

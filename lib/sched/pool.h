@@ -35,6 +35,7 @@ struct task_pool {
     unsigned own;             /* threads of a task's own that have not ended */
     struct own_thread *ended; /* those that have, to be joined */
     bool closing;
+    bool permanent; /* the default pool: never closed */
 
     /* never changes */
     unsigned width, capacity;

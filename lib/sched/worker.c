@@ -16,11 +16,18 @@ enum {
 
 _Thread_local struct self vti_self __attribute__((tls_model("initial-exec")));
 
-void vti_frame_leave(struct frame *f, struct frame *below) {
-    REQUIRE(f->children == 0,
-            "vtask: a task ended with %u forked child(ren) unjoined: the last vt_fork at %s, in the task made at %s; a "
+__attribute__((noreturn)) static COLD void die_of_unjoined(const struct frame *f) {
+    const char *site = f->children == 1 ? (const char *)f->forks : f->last_fork;
+    vti_thread_hold_faults(); /* a thief in the dead frame must not end the process before the report */
+    vti_die("vtask: a task ended with %u forked child(ren) unjoined: the last vt_fork at %s, in the task made at %s; a "
             "thief may be writing into its dead frame, so the process ends here. Join every child with vt_join().\n",
-            f->children, f->last_fork != NULL ? f->last_fork : "?", f->where != NULL ? f->where : "?");
+            f->children, site != NULL ? site : "?", f->where != NULL ? f->where : "?");
+}
+
+void vti_frame_leave(struct frame *f, struct frame *below) {
+    if (UNLIKELY(f->children != 0)) {
+        die_of_unjoined(f);
+    }
     vti_self.frame = below;
 }
 

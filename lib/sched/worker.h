@@ -27,6 +27,7 @@ struct frame {
     void *task;            /* the task layer's; a child has its parent's */
     const char *where;     /* where that was made */
     const char *last_fork; /* where this frame forked last */
+    uintptr_t forks;       /* the sites of all unjoined children, by exclusive or: of a single one, its own */
     uint32_t children;     /* forked and not joined yet */
 };
 
@@ -78,7 +79,7 @@ static inline bool worker_has_stack(const struct worker *w) {
 
 /* Begins a frame on this thread. */
 static inline void frame_enter(struct frame *f, struct frame *parent, void *of, const char *where) {
-    *f = (struct frame){parent, of, where, NULL, 0};
+    *f = (struct frame){parent, of, where, NULL, 0, 0};
     vti_self.frame = f;
 }
 /* Ends it; aborts if a child is unjoined. `below` is the frame this thread returns to. */

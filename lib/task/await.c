@@ -38,7 +38,7 @@ bool vti_task_waits_for_me(task *t) {
     return vti_when_all_waits_for_me(t);
 }
 
-enum { RING_TEXT = 900, RING_ROOM = 200 };
+enum { RING_TEXT = 900, RING_ROOM = 260 }; /* bytes; of the whole, and of one member at the most */
 
 static size_t name_task(char *text, size_t at, const char *before, const task *t) {
     if (at + RING_ROOM > RING_TEXT) {
@@ -86,7 +86,7 @@ int vti_task_wait(task *t, const char *where) {
     if (vti_spin_until_closed(&t->waiters)) { /* [T2] */
         return 0;
     }
-    if (t->forks != vti_fork_count()) {
+    if (vti_task_was_left_behind(t)) {
         return VTASK_E_FORKED;
     }
     int error = vti_block_begin();

@@ -38,7 +38,13 @@ static void abandon(void *home) {
     vti_mutex_unlock(&orphans.lock);
 }
 
-__attribute__((constructor)) static void make_key(void) { has_key = vti_key_create(&at_exit_key, abandon) == 0; }
+/* The thread that held it is not in the child of a fork. */
+static void in_fork_child(void) { vti_mutex_init(&orphans.lock); }
+
+__attribute__((constructor)) static void make_key(void) {
+    has_key = vti_key_create(&at_exit_key, abandon) == 0;
+    vti_at_fork_child(in_fork_child);
+}
 
 static struct home *adopt(void) {
     vti_mutex_lock(&orphans.lock);

@@ -2,16 +2,16 @@
  *
  *   bits    name        set by           cleared by            meaning
  *   0..31   out         issue, restore   take, spend, reset    tickets that are unspent
- *   32..37  awaiting    take             end, restore          awaits under way; RESETTING: none may begin
- *   38..63  generation  +1 at a reset, at a recycled task, and (tasks) at an issue with none out
+ *   32..37  awaiting    take             end, restore          awaits under way, 62 at most; RESETTING: none may begin
+ *   38..63  generation  +1 at a reset, at a recycled task, and at an issue with none out
  *
- * Each ticket out holds a reference on its task, so a generation that does not fit means: spent (a task), or the source
- * was reset since. Every change is one CAS of this one word, so of all copies of a pending value-task exactly one
+ * Each ticket out holds a reference on its task, so a generation that does not fit means: spent; over a source, which has
+ * counted its resets, perhaps void by one. Every change is one CAS of this one word, so of all copies of a pending value-task exactly one
  * takes the ticket, even after the task is gone: its block is a task's still (task/block.c), and its generation has
  * moved on. A number is given out again at the earliest after 31 others, so a copy is told from a later value-task.
  * [K1] end (release) -> reset (acquire): the awaits have read the outcome before it is overwritten.
  * 26 bits of generation, not 32: a stale copy goes unseen only after exactly a multiple of 67 million uses, and the
- * awaits under way fit the same word, which makes EBUSY and CONCURRENT exact.
+ * awaits under way fit the same word, which makes EBUSY exact, and CONCURRENT with one value-task at a time.
  * Model: tests/model/claim.cpp.
  */
 #ifndef VTI_TASK_CLAIM_H
@@ -25,7 +25,8 @@
 #include "base/atomic.h"
 
 #define CLAIM_AWAITING_ONE ((uint64_t)1 << 32)
-#define CLAIM_RESETTING ((uint64_t)63 << 32) /* more than the 32 tickets there can be */
+#define CLAIM_RESETTING ((uint64_t)63 << 32) /* one more than the awaits there can be */
+#define CLAIM_MOST 62u                       /* tickets out and awaits under way, together */
 #define CLAIM_GENERATION_ONE ((uint64_t)1 << 38)
 
 enum claim_result {
@@ -33,17 +34,24 @@ enum claim_result {
     CLAIM_BUSY,       /* spent, and an await is under way */
     CLAIM_SPENT,      /* spent */
     CLAIM_GENERATION, /* of another generation */
-    CLAIM_NONE        /* issue: 32 are out, or the source is being reset */
+    CLAIM_NONE        /* issue: too many are out, or the source is being reset */
 };
 
 /* What a value-task keeps: 26 bits of generation, 5 of number. */
 typedef uint64_t claim_ticket;
+#define CLAIM_TICKET_BITS 31
 
 static inline uint64_t claim_awaiting(uint64_t word) { return word & CLAIM_RESETTING; }
 static inline uint32_t claim_out(uint64_t word) { return (uint32_t)word; }
 static inline uint64_t claim_generation(uint64_t word) { return word / CLAIM_GENERATION_ONE; }
 static inline uint64_t claim_bit(claim_ticket t) { return (uint64_t)1 << (t & 31); }
 static inline bool claim_fits(uint64_t word, claim_ticket t) { return claim_generation(word) == t >> 5; }
+
+/* Takes and restores keep the sum, so the awaits alone never reach RESETTING. */
+static inline bool claim_is_full(uint64_t word) {
+    uint64_t out = (uint64_t)__builtin_popcount(claim_out(word));
+    return out == 32 || claim_awaiting(word) / CLAIM_AWAITING_ONE + out >= CLAIM_MOST;
+}
 
 /* The word with one more ticket out, whose number is the first free one from `hint` on. Some are free. */
 static inline uint64_t claim_with_ticket(uint64_t word, uint32_t hint, claim_ticket *t) {
@@ -55,14 +63,14 @@ static inline uint64_t claim_with_ticket(uint64_t word, uint32_t hint, claim_tic
     return word | claim_bit(*t);
 }
 
-/* Gives a ticket out. `renew`: with none out, in a new generation. `a_hint`: the next number, a hint. */
-static inline enum claim_result claim_issue(atomic_u64 *a_word, atomic_u32 *a_hint, bool renew, claim_ticket *t) {
+/* Gives a ticket out; with none out, in a new generation. `a_hint`: the next number, a hint. */
+static inline enum claim_result claim_issue(atomic_u64 *a_word, atomic_u32 *a_hint, claim_ticket *t) {
     uint64_t word = load_acq(a_word), next;
     do {
-        if (claim_out(word) == UINT32_MAX || claim_awaiting(word) == CLAIM_RESETTING) {
+        if (claim_is_full(word)) {
             return CLAIM_NONE;
         }
-        next = renew && claim_out(word) == 0 ? word + CLAIM_GENERATION_ONE : word;
+        next = claim_out(word) == 0 ? word + CLAIM_GENERATION_ONE : word;
         next = claim_with_ticket(next, load_rlx(a_hint), t); /* a hint: any number would do */
     } while (!cas_acqrel(a_word, &word, next));
     store_rlx(a_hint, (uint32_t)(*t & 31) + 1); /* a hint */

@@ -10,30 +10,37 @@
 #include "sched/worker.h"
 #include "task/task.h"
 
-enum { TASK_BITS = 42, NAMES = 1024, TEXT_SIZE = 2048 };
+enum { TASK_BITS = 42, NAMES = 1024, NAME_SIZE = 56, TEXT_SIZE = 2048 };
 #define TASK_MASK (((uint64_t)1 << TASK_BITS) - 1)
 
-/* The names of tasks that consumed a value-task lately, by id. A slot is two words: the name counts if the id is the
- * same before and after.
- * [N1] the id (release) -> the reader (acquire): carries the name. */
+/* The names of tasks that consumed a value-task lately, by id: copies, since a name may go with its task. */
 static struct {
-    atomic_u64 a_id;
-    const char *a_name;
-} names[NAMES];
+    os_mutex lock;
+    struct {
+        atomic_u64 a_id; /* read without the lock by its own task only, to see that it is there */
+        char name[NAME_SIZE];
+    } slots[NAMES];
+} names = {.lock = OS_MUTEX_INIT};
 
 static void remember(const task *t) {
     uint64_t id = t->id & TASK_MASK;
-    if (load_rlx(&names[id % NAMES].a_id) != id) { /* its own name is all it could have stored */
-        store_rel(&names[id % NAMES].a_id, (uint64_t)0);
-        store_rel(&names[id % NAMES].a_name, t->name);
-        store_rel(&names[id % NAMES].a_id, id); /* [N1] */
+    if (load_rlx(&names.slots[id % NAMES].a_id) != id) { /* nobody else stores this id; nothing is carried */
+        vti_mutex_lock(&names.lock);
+        (void)snprintf(names.slots[id % NAMES].name, NAME_SIZE, "%s", t->name);
+        store_rlx(&names.slots[id % NAMES].a_id, id);
+        vti_mutex_unlock(&names.lock);
     }
 }
 
-static const char *recall(uint64_t id) {
-    uint64_t before = load_acq(&names[id % NAMES].a_id); /* [N1] */
-    const char *name = load_acq(&names[id % NAMES].a_name);
-    return before == id && load_acq(&names[id % NAMES].a_id) == id ? name : NULL;
+/* The name of the task in name[], or NULL. */
+static const char *recall(uint64_t id, char name[NAME_SIZE]) {
+    vti_mutex_lock(&names.lock);
+    bool known = id != 0 && load_rlx(&names.slots[id % NAMES].a_id) == id; /* the lock carries the name */
+    if (known) {
+        (void)snprintf(name, NAME_SIZE, "%s", names.slots[id % NAMES].name);
+    }
+    vti_mutex_unlock(&names.lock);
+    return known ? name : NULL;
 }
 
 uint64_t vti_who(void) {
@@ -50,6 +57,14 @@ static struct {
     vt_misuse_fn *fn;
     void *context;
 } hook = {OS_MUTEX_INIT, NULL, NULL};
+
+/* The threads that held them are not in the child of a fork. */
+static void in_fork_child(void) {
+    vti_mutex_init(&hook.lock);
+    vti_mutex_init(&names.lock);
+}
+
+__attribute__((constructor)) static void watch_forks(void) { vti_at_fork_child(in_fork_child); }
 
 void vt_on_misuse(vt_misuse_fn *fn, void *context) {
     vti_mutex_lock(&hook.lock);
@@ -115,7 +130,7 @@ static void tell(const vt_misuse *report, enum misuse_mode mode) {
 }
 
 void vti_misuse_report(const struct misuse *m) {
-    char text[TEXT_SIZE];
+    char text[TEXT_SIZE], first_name[NAME_SIZE];
     const task *current = task_current();
     uint64_t first_task = m->first & TASK_MASK;
     vt_misuse report = {
@@ -127,7 +142,7 @@ void vti_misuse_report(const struct misuse *m) {
         .task = task_id(current),
         .first_task = first_task,
         .task_name = task_name(current),
-        .first_task_name = first_task != 0 ? recall(first_task) : NULL,
+        .first_task_name = recall(first_task, first_name),
         .origin = m->origin,
         .text = text,
     };

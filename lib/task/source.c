@@ -1,6 +1,7 @@
 /* task/source.c: a completion that is used again and again: two words of the caller's.
  *
- *   word      task/claim.h: the present use (its generation), tickets out, awaits under way
+ *   word      task/claim.h: tickets out, awaits under way
+ *   uses      counts resets; a value-task keeps its lower bits, to tell a void ticket from a spent one
  *   waiters   task/waitlist.h: open, a list, or CLOSED: complete
  *   value, error: written under the list's lock by whoever completes; read by awaiters until they end their await
  *
@@ -61,6 +62,7 @@ int vt_source_reset(vt_source *s) {
     if (!claim_reset_begin(&s->word)) {
         return EBUSY;
     }
+    store_rlx(&s->uses, load_rlx(&s->uses) + 1); /* the claim word carries it */
     store_rel(&s->waiters, NULL);
     claim_reset_end(&s->word);
     return 0;

@@ -176,11 +176,11 @@ static int submit(task *t, unsigned flags) {
 }
 
 static task *run_with(const task_options *options, task_fn *fn, void *arg, const char *where) {
-    task_options o = *options;
-    if (!options_are_good(&o, fn, arg)) {
+    if (!options_are_good(options, fn, arg)) {
         errno = EINVAL;
         return NULL;
     }
+    task_options o = *options;
     if (o.pool == NULL) {
         o.pool = vti_self.pool != NULL ? vti_self.pool : task_pool_default();
     }

@@ -26,6 +26,7 @@
 #include <vtask/task.h>
 
 #include "base/atomic.h"
+#include "os/thread.h"
 #include "sched/job.h"
 #include "task/waitlist.h"
 
@@ -63,6 +64,11 @@ task *vti_task_new(const char *where);
 /* Its outcome is there: ends it. The caller holds a reference or the queue's. */
 void vti_task_end(task *t, int error, task_value value);
 static inline bool task_has_ended(const task *t) { return waitlist_is_closed(&t->waiters); } /* [T2] */
+
+/* Whether it is a task of the process before fork() that will never end in this one. */
+static inline bool vti_task_was_left_behind(const task *t) {
+    return t->forks != vti_fork_count() && !task_has_ended(t);
+}
 
 /* Begins an unstarted task on the calling worker, where it may; true: it has ended. */
 bool vti_task_try_run_inline(task *t);

@@ -18,6 +18,10 @@
 
 _Static_assert(sizeof(vt) == 16, "a value-task is two words");
 
+/* The payload of a PENDING one: the ticket; above it, over a source, which use it belongs to. */
+#define TICKET_MASK (((uint64_t)1 << CLAIM_TICKET_BITS) - 1)
+#define USE_MASK (((uint64_t)1 << (48 - CLAIM_TICKET_BITS)) - 1)
+
 /* A call that consumes a value-task. */
 struct use {
     const char *call, *where;
@@ -55,21 +59,24 @@ vt vt_from_task(task *t) {
     if (t == NULL) {
         return vt_from_error(errno);
     }
-    if (claim_issue(&t->a_claims, &t->a_ticket, true, &ticket) != CLAIM_TAKEN) {
+    if (claim_issue(&t->a_claims, &t->a_ticket, &ticket) != CLAIM_TAKEN) {
         return vt_from_error(VTASK_E_OVERFLOW);
     }
     return make(VT_PENDING, VT_TASK, ticket, (task_value){.ptr = t});
 }
+
+/* Which use of the source it is, as far as a value-task can keep it. */
+static uint64_t use_of(const vt_source *s) { return load_rlx(&s->uses) & USE_MASK; } /* carried by the claim word */
 
 vt vt_from_source(vt_source *s) {
     claim_ticket ticket;
     if (!vti_source_is_good(s)) {
         return vt_from_error(EINVAL);
     }
-    if (claim_issue(&s->word, &s->next, false, &ticket) != CLAIM_TAKEN) {
+    if (claim_issue(&s->word, &s->next, &ticket) != CLAIM_TAKEN) {
         return vt_from_error(VTASK_E_OVERFLOW);
     }
-    return make(VT_PENDING, VT_SOURCE, ticket, (task_value){.ptr = s});
+    return make(VT_PENDING, VT_SOURCE, ticket | use_of(s) << CLAIM_TICKET_BITS, (task_value){.ptr = s});
 }
 
 /* --- what is behind a pending one --- */
@@ -78,13 +85,15 @@ vt vt_from_source(vt_source *s) {
 struct behind {
     enum vt_kind kind;
     claim_ticket ticket;
+    uint64_t use;
     task *task;
     vt_source *source;
     atomic_u64 *a_claims;
 };
 
 static struct behind behind_of(uint64_t word, uint64_t value) {
-    struct behind b = {.kind = word_kind(word), .ticket = word_payload(word)};
+    uint64_t payload = word_payload(word);
+    struct behind b = {.kind = word_kind(word), .ticket = payload & TICKET_MASK, .use = payload >> CLAIM_TICKET_BITS};
     void *object = (void *)(uintptr_t)value;
     if (b.kind == VT_TASK) {
         b.task = object;
@@ -135,6 +144,9 @@ static int refuse_word(const vt *v, uint64_t word, const struct use *u) {
     if (m.code != VT_E_EMPTY && m.code != VT_E_CORRUPT) {
         m.first_where = site_of(word);
         m.first = (word & WORD_KNOWN) != 0 ? load_rlx(&v->value.u64) : 0; /* [V1] */
+        if (load_acq(&v->word) != word) {
+            m.first = 0; /* it was put back meanwhile, and `value` with it */
+        }
     }
     vti_misuse_report(&m);
     return m.code;
@@ -142,7 +154,7 @@ static int refuse_word(const vt *v, uint64_t word, const struct use *u) {
 
 static int code_of_claim(enum claim_result result, const struct behind *b) {
     if (result == CLAIM_GENERATION) {
-        return b->kind == VT_SOURCE ? VT_E_STALE : VT_E_REPEATED;
+        return b->kind == VT_SOURCE && b->use != use_of(b->source) ? VT_E_STALE : VT_E_REPEATED;
     }
     return result == CLAIM_BUSY ? VT_E_CONCURRENT : VT_E_REPEATED;
 }
@@ -206,7 +218,7 @@ static void put_back(vt *v, struct behind *b, const struct use *u) {
         return;
     }
     store_rlx(&v->value.u64, (uint64_t)(uintptr_t)(b->kind == VT_TASK ? (void *)b->task : (void *)b->source));
-    store_rel(&v->word, word_make(VT_PENDING, b->kind, b->ticket)); /* carries the value */
+    store_rel(&v->word, word_make(VT_PENDING, b->kind, b->ticket | b->use << CLAIM_TICKET_BITS)); /* carries the value */
 }
 
 static int await_pending(vt *v, uint64_t word, task_value *result, const struct use *u) {
@@ -288,7 +300,7 @@ int vt_await_now_at(vt v, task_value *result, const char *where) {
         return ready_outcome(v.word, v.value.u64, &error, result) ? error : refuse_ready_copy(&u);
     }
     int error = await(&v, result, &u);
-    if (word_is_unspent(v.word)) {
+    if (word_is_valid(v.word) && word_is_unspent(v.word)) {
         (void)discard(&v, &u); /* the wait failed, and nobody can await it again */
     }
     return error;

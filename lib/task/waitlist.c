@@ -16,6 +16,15 @@ static struct {
     char pad[CACHE_LINE - sizeof(os_mutex) % CACHE_LINE];
 } locks[LOCKS] = {LOCKS_INIT_16, LOCKS_INIT_16, LOCKS_INIT_16, LOCKS_INIT_16};
 
+/* The threads that held them are not in the child of a fork. */
+static void in_fork_child(void) {
+    for (int i = 0; i < LOCKS; i++) {
+        vti_mutex_init(&locks[i].mutex);
+    }
+}
+
+__attribute__((constructor)) static void watch_forks(void) { vti_at_fork_child(in_fork_child); }
+
 static os_mutex *lock_of(const waitlist *l) { return &locks[(uintptr_t)l / 64 * 2654435761u / 8 % LOCKS].mutex; }
 
 bool vti_waitlist_add(waitlist *l, struct waiter *w) {

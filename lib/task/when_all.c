@@ -15,8 +15,6 @@
 #include "sched/worker.h"
 #include "task/task.h"
 
-enum { NESTED_MOST = 16 }; /* when_alls over when_alls that a search for a cycle follows */
-
 struct input {
     struct waiter waiter;
     struct when_all *all;
@@ -30,8 +28,6 @@ struct when_all {
     atomic_u64 a_users;
     struct input inputs[];
 };
-
-static bool is_when_all(const task *t);
 
 static int first_error(const struct when_all *all) {
     for (size_t i = 0; i < all->n; i++) {
@@ -123,40 +119,66 @@ task *when_all_at(task *const tasks[], size_t n, const char *where) {
         return NULL;
     }
     all->result = task_retain(result); /* the pending inputs' */
+    for (size_t i = 0; i < n; i++) {
+        if (vti_task_was_left_behind(tasks[i])) {
+            result->forks = tasks[i]->forks; /* nor will this one end */
+        }
+    }
     result->extra = all;
     result->destroy = destroy;
     register_all(all);
     return result;
 }
 
-void vti_when_all_run_inputs(task *t) {
+/* Both walks below go down through when_alls over when_alls, which may share inputs: a budget bounds them. Beyond it
+ * an await waits as for any other task. */
+enum { VISITS_MOST = 1024 };
+
+static void run_inputs(task *t, unsigned *visits) {
     struct when_all *all = t->extra;
-    if (!is_when_all(t) || vti_self.worker == NULL || !worker_has_stack(vti_self.worker) || !enter(all)) {
+    if (!is_when_all(t) || !worker_has_stack(vti_self.worker) || !enter(all)) {
         return;
     }
     for (size_t i = 0; i < all->n; i++) {
-        if (!vti_task_try_run_inline(all->inputs[i].task) && !task_has_ended(all->inputs[i].task)) {
-            vti_when_all_run_inputs(all->inputs[i].task);
+        task *input = all->inputs[i].task;
+        if (!vti_task_try_run_inline(input) && !task_has_ended(input) && *visits > 0) {
+            --*visits;
+            run_inputs(input, visits);
         }
     }
     leave(all);
 }
 
-static bool input_waits_for_me(task *t, int nested) {
+void vti_when_all_run_inputs(task *t) {
+    unsigned visits = VISITS_MOST;
+    if (vti_self.worker != NULL) {
+        run_inputs(t, &visits);
+    }
+}
+
+static bool is_below(const task *t) {
+    const struct frame *f = vti_self.frame;
+    while (f != NULL && f->task != t) {
+        f = f->parent;
+    }
+    return f != NULL;
+}
+
+static bool input_waits_for_me(task *t, unsigned *visits) {
     struct when_all *all = t->extra;
-    if (!is_when_all(t) || nested >= NESTED_MOST || !enter(all)) {
+    bool waits = false;
+    if (!is_when_all(t) || (vti_self.worker != NULL && !worker_has_stack(vti_self.worker)) || !enter(all)) {
         return false;
     }
-    bool waits = false;
-    for (size_t i = 0; i < all->n && !waits; i++) {
-        task *input = all->inputs[i].task;
-        for (const struct frame *f = vti_self.frame; f != NULL && !waits; f = f->parent) {
-            waits = f->task == input;
-        }
-        waits = waits || input_waits_for_me(input, nested + 1);
+    for (size_t i = 0; i < all->n && !waits && *visits > 0; i++) {
+        --*visits;
+        waits = is_below(all->inputs[i].task) || input_waits_for_me(all->inputs[i].task, visits);
     }
     leave(all);
     return waits;
 }
 
-bool vti_when_all_waits_for_me(task *t) { return vti_self.frame != NULL && input_waits_for_me(t, 0); }
+bool vti_when_all_waits_for_me(task *t) {
+    unsigned visits = VISITS_MOST;
+    return vti_self.frame != NULL && input_waits_for_me(t, &visits);
+}

@@ -133,6 +133,13 @@ task *when_any_at(task *const tasks[], size_t n, const char *where) {
         return NULL;
     }
     any->result = task_retain(result); /* the inputs' */
+    size_t left_behind = 0;
+    for (size_t i = 0; i < n; i++) {
+        left_behind += vti_task_was_left_behind(tasks[i]);
+    }
+    if (left_behind == n) {
+        result->forks = tasks[0]->forks; /* nor will this one end */
+    }
     register_until_one_has_ended(any);
     return result;
 }

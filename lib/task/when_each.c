@@ -166,6 +166,9 @@ static int check(task *const tasks[], size_t n, const char *where) {
         if (tasks[i] == NULL) {
             return EINVAL;
         }
+        if (vti_task_was_left_behind(tasks[i])) {
+            return VTASK_E_FORKED;
+        }
     }
     for (size_t i = 0; vti_self.frame != NULL && i < n; i++) {
         if (!task_has_ended(tasks[i]) && vti_task_waits_for_me(tasks[i])) {

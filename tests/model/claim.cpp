@@ -39,7 +39,7 @@ template <class P> struct Claim : rl::test_suite<Claim<P>, 3> {
         winners($) = 0;
         resets($) = 0;
         outcome($) = 7;
-        RL_ASSERT(P::claim_issue(&word, &hint, false, &ticket) == P::CLAIM_TAKEN);
+        RL_ASSERT(P::claim_issue(&word, &hint, &ticket) == P::CLAIM_TAKEN);
     }
 
     void await() {
@@ -62,7 +62,7 @@ template <class P> struct Claim : rl::test_suite<Claim<P>, 3> {
             outcome($) = 8;
             P::claim_reset_end(&word);
             uint64_t again;
-            RL_ASSERT(P::claim_issue(&word, &hint, false, &again) == P::CLAIM_TAKEN);
+            RL_ASSERT(P::claim_issue(&word, &hint, &again) == P::CLAIM_TAKEN);
             RL_ASSERT(again != ticket);
         }
     }

@@ -14,9 +14,9 @@ START_TEST(thirty_two_tickets_are_out_at_a_time_and_each_is_taken_once) {
     atomic_u32 hint = (uint32_t)_i;
     claim_ticket tickets[32], one_more;
     for (int i = 0; i < 32; i++) {
-        ck_assert_int_eq(claim_issue(&word, &hint, true, &tickets[i]), CLAIM_TAKEN);
+        ck_assert_int_eq(claim_issue(&word, &hint, &tickets[i]), CLAIM_TAKEN);
     }
-    ck_assert_int_eq(claim_issue(&word, &hint, true, &one_more), CLAIM_NONE);
+    ck_assert_int_eq(claim_issue(&word, &hint, &one_more), CLAIM_NONE);
     for (int i = 0; i < 32; i++) {
         ck_assert_int_eq(claim_take(&word, tickets[i], CLAIM_AWAITING_ONE), CLAIM_TAKEN);
         ck_assert_int_eq(claim_take(&word, tickets[i], CLAIM_AWAITING_ONE), CLAIM_BUSY);
@@ -25,7 +25,7 @@ START_TEST(thirty_two_tickets_are_out_at_a_time_and_each_is_taken_once) {
         ck_assert_int_eq(claim_take(&word, tickets[i], CLAIM_AWAITING_ONE), CLAIM_SPENT);
     }
     ck_assert(claim_reset_begin(&word));
-    ck_assert_int_eq(claim_issue(&word, &hint, false, &one_more), CLAIM_NONE);
+    ck_assert_int_eq(claim_issue(&word, &hint, &one_more), CLAIM_NONE);
     claim_reset_end(&word);
     ck_assert_int_eq(claim_take(&word, tickets[0], 0), CLAIM_GENERATION);
 }
@@ -35,10 +35,10 @@ START_TEST(a_spent_ticket_is_no_later_one) {
     atomic_u64 word = 0;
     atomic_u32 hint = 0;
     claim_ticket first, later;
-    ck_assert_int_eq(claim_issue(&word, &hint, true, &first), CLAIM_TAKEN);
+    ck_assert_int_eq(claim_issue(&word, &hint, &first), CLAIM_TAKEN);
     ck_assert_int_eq(claim_take(&word, first, 0), CLAIM_TAKEN);
     for (int i = 0; i < 100000; i++) {
-        ck_assert_int_eq(claim_issue(&word, &hint, true, &later), CLAIM_TAKEN);
+        ck_assert_int_eq(claim_issue(&word, &hint, &later), CLAIM_TAKEN);
         ck_assert_int_ne(claim_take(&word, first, 0), CLAIM_TAKEN);
         ck_assert_int_eq(claim_take(&word, later, 0), CLAIM_TAKEN);
     }
@@ -49,7 +49,7 @@ START_TEST(a_failed_wait_gives_a_ticket_again) {
     atomic_u64 word = 0;
     atomic_u32 hint = 0;
     claim_ticket ticket, stale;
-    ck_assert_int_eq(claim_issue(&word, &hint, true, &ticket), CLAIM_TAKEN);
+    ck_assert_int_eq(claim_issue(&word, &hint, &ticket), CLAIM_TAKEN);
     stale = ticket;
     ck_assert_int_eq(claim_take(&word, ticket, CLAIM_AWAITING_ONE), CLAIM_TAKEN);
     ck_assert_int_eq(claim_restore(&word, &hint, &ticket), CLAIM_TAKEN);
