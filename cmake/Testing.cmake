@@ -7,10 +7,10 @@ if(VTASK_SANITIZE)
         "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:die_after_fork=0"
         "ASAN_OPTIONS=halt_on_error=1:detect_leaks=1:strict_string_checks=1:check_initialization_order=1"
         "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1"
-        "CK_DEFAULT_TIMEOUT=15" "CK_TIMEOUT_MULTIPLIER=4")
+        "CK_DEFAULT_TIMEOUT=20" "CK_TIMEOUT_MULTIPLIER=4")
 else()
-    set(VTASK_TEST_TIMEOUT 60)
-    set(VTASK_TEST_ENVIRONMENT "CK_DEFAULT_TIMEOUT=15")
+    set(VTASK_TEST_TIMEOUT 120)
+    set(VTASK_TEST_ENVIRONMENT "CK_DEFAULT_TIMEOUT=20")
 endif()
 
 # ThreadSanitizer's fixed map collides with the widest address randomisation of newer kernels: run without it there.

@@ -149,7 +149,8 @@ VTASK_PUBLIC const char *task_name(const task *t) VTASK_SYMBOL(task_name);
 /**
  * The task that runs on this thread; in a vt_fork()'s child, the task that forked it.
  *
- * Returns it, borrowed, good until it ends; NULL outside tasks. Any thread; does not block. C#: Task.CurrentId.
+ * Returns it, borrowed, good until it ends; NULL outside tasks. While it runs it may be retained, so that a task can hand
+ * itself on. Any thread; does not block. C#: Task.CurrentId.
  */
 VTASK_PUBLIC task *task_current(void) VTASK_SYMBOL(task_current);
 

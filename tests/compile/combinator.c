@@ -17,13 +17,13 @@ int use_when_each(task *a, task *b, vt *v);
 #define INPUT tasks
 #endif
 
-#define INPUTS                 \
-    task *tasks[2] = {a, b};   \
+#define INPUTS                   \
+    task *tasks[2] = {a, b};     \
     vt values[2] = {v[0], v[1]}; \
-    (void)tasks;               \
-    (void)values;              \
-    (void)a;                   \
-    (void)b;                   \
+    (void)tasks;                 \
+    (void)values;                \
+    (void)a;                     \
+    (void)b;                     \
     ALSO_LITERAL
 
 #if !defined(REFUSED) && !defined(__cplusplus)
