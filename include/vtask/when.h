@@ -69,6 +69,7 @@ VTASK_END_DECLS
  * @param context  passed to `fn`.
  * Returns 0; what `fn` returned, if not 0 (the rest are let go); EINVAL: `fn` or an entry is NULL; ENOMEM, before the
  * first call of `fn`; or the code of a wait that failed, as in task_await(). Any thread; blocks.
+ * On a worker of their pool it runs tasks nobody has begun before it waits, so a later end may be told late.
  * O(n) in all. Each task happens before its call of `fn`. C#: Task.WhenEach.
  */
 #define when_each(...) \

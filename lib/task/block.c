@@ -4,6 +4,8 @@
  * task's until the process ends, and whoever holds a stale copy of a value-task can read its claim word safely.
  * Ids come to a home by the thousand, so that a task's costs no shared word.
  */
+#include <stddef.h>
+
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "ds/freelist.h"
@@ -91,10 +93,11 @@ static void count(int64_t change) { (void)change; }
 int64_t vti_blocks_in_use(void) { return 0; }
 #endif
 
-/* The claim word stays readable: it is what a stale value-task looks at. So does the link of the free list. */
+/* What a stale value-task looks at stays readable: the claim word, and the list before it. So does the free list's link. */
+_Static_assert(offsetof(task, a_claims) == offsetof(task, waiters) + sizeof(waitlist), "one readable stretch");
 static void poison_block(task *t, void (*act)(const volatile void *, size_t)) {
-    char *claims = (char *)&t->a_claims, *after = claims + sizeof t->a_claims;
-    act((char *)t + sizeof(inbox_entry), (size_t)(claims - (char *)t) - sizeof(inbox_entry));
+    char *kept = (char *)&t->waiters, *after = (char *)&t->a_claims + sizeof t->a_claims;
+    act((char *)t + sizeof(inbox_entry), (size_t)(kept - (char *)t) - sizeof(inbox_entry));
     act(after, (size_t)((char *)(t + 1) - after));
 }
 

@@ -179,7 +179,7 @@ static int refuse_null(const struct use *u) {
 
 /* The claimer writes who it is, and with that gives the struct back to whoever looks. */
 static void tell(vt *v, enum vt_state state, enum vt_kind kind, const struct use *u) {
-    store_rlx(&v->value.u64, vti_who()); /* [V1] carries it */
+    store_rel(&v->value.u64, vti_who()); /* [V2] */
     word_tell(&v->word, state, kind, site(u));
 }
 
@@ -311,15 +311,15 @@ bool vt_is_completed(const vt *v) {
     if (!word_is_valid(word) || word_state(word) != VT_PENDING) {
         return true;
     }
-    struct behind b = behind_of(word, load_rlx(&v->value.u64));
+    uint64_t value = load_acq(&v->value.u64); /* [V2] */
     if (load_acq(&v->word) != word) {
-        return true; /* claimed meanwhile, and `value` with it */
+        return true; /* claimed meanwhile, and `value` may be the claimer's */
     }
-    uint64_t claims = load_acq(b.a_claims);
-    if (!claim_fits(claims, b.ticket) || (claims & claim_bit(b.ticket)) == 0) {
-        return true; /* a copy was spent: an await says so at once */
-    }
-    return waitlist_is_closed(b.kind == VT_TASK ? &b.task->waiters : &b.source->waiters);
+    struct behind b = behind_of(word, value);
+    bool closed = waitlist_is_closed(b.kind == VT_TASK ? &b.task->waiters : &b.source->waiters);
+    uint64_t claims = load_acq(b.a_claims); /* after the list: while the ticket is out, that was its task's */
+    bool spent = !claim_fits(claims, b.ticket) || (claims & claim_bit(b.ticket)) == 0;
+    return closed || spent; /* of a copy that was spent, an await says so at once */
 }
 
 /* --- converting: what must be allocated is, before the value-task is claimed --- */

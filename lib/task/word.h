@@ -22,6 +22,7 @@
  * Every consumer moves the word by one CAS which publishes its own call site; who loses learns from the word it found
  * which misuse it is and whose claim stands, and touches nothing else.
  * [V1] claim with `known` (release) -> a loser (acquire): carries `value`.
+ * [V2] the claimer's `value` (release) -> vt_is_completed (acquire): who finds it, finds the word claimed after it.
  * `value` is written and read as a relaxed word: a loser may look while a failed wait puts it back.
  * Model: tests/model/word.cpp.
  */
