@@ -78,13 +78,15 @@ VTASK_END_DECLS
 /* The gate: a value-task where tasks belong is an error at compile time whose text names vt_as_task(). */
 #ifndef __cplusplus
 
-task *vtask_combinator_takes_tasks_only(const vt *first, size_t n, const char *where)
+/* Never defined: what a call of when_all() or when_any() with value-tasks becomes. */
+task *vtask_takes_tasks_only__convert_each_value_task_with_vt_as_task(const vt *first, size_t n, const char *where)
     __attribute__((error(VTASK_ONLY_TASKS)));
 
 #define VTASK_TASKS_ONLY(function, ...) \
-    _Generic(__builtin_choose_expr(1, __VA_ARGS__),       \
-             vt *: vtask_combinator_takes_tasks_only,     \
-             const vt *: vtask_combinator_takes_tasks_only, \
+    _Generic(__builtin_choose_expr(1, __VA_ARGS__),                                        \
+             vt: vtask_takes_tasks_only__convert_each_value_task_with_vt_as_task,          \
+             vt *: vtask_takes_tasks_only__convert_each_value_task_with_vt_as_task,        \
+             const vt *: vtask_takes_tasks_only__convert_each_value_task_with_vt_as_task,  \
              default: function)
 
 typedef union tasks_only__convert_each_value_task_with_vt_as_task {
@@ -92,6 +94,7 @@ typedef union tasks_only__convert_each_value_task_with_vt_as_task {
     task **own;
 } tasks_only__convert_each_value_task_with_vt_as_task __attribute__((transparent_union));
 
+/* Never defined nor called: its parameter refuses what is no array of tasks. */
 char when_each_takes_tasks_only__convert_each_value_task_with_vt_as_task(
     tasks_only__convert_each_value_task_with_vt_as_task tasks, size_t n, when_each_fn *fn, void *context);
 #define VTASK_EACH_TASKS_ONLY(...) when_each_takes_tasks_only__convert_each_value_task_with_vt_as_task(__VA_ARGS__)
@@ -104,6 +107,8 @@ char when_each_takes_tasks_only__convert_each_value_task_with_vt_as_task(
 #define VTASK_REFUSED __attribute__((error(VTASK_ONLY_TASKS)))
 #endif
 
+extern "C++" {
+
 template <class T> struct vtask_is_vt {};
 template <> struct vtask_is_vt<vt> { typedef int yes; };
 template <> struct vtask_is_vt<const vt> { typedef int yes; };
@@ -111,10 +116,13 @@ template <> struct vtask_is_vt<const vt> { typedef int yes; };
 /* Templates, so that a NULL or a nullptr still means an array of tasks. */
 template <class T, typename vtask_is_vt<T>::yes = 0>
 VTASK_REFUSED task *when_all_at(T *tasks, size_t n, const char *where);
+/* when_any_at() over value-tasks. */
 template <class T, typename vtask_is_vt<T>::yes = 0>
 VTASK_REFUSED task *when_any_at(T *tasks, size_t n, const char *where);
+/* when_each_at() over value-tasks. */
 template <class T, typename vtask_is_vt<T>::yes = 0>
 VTASK_REFUSED int when_each_at(T *tasks, size_t n, when_each_fn *fn, void *context, const char *where);
+}
 
 #define VTASK_TASKS_ONLY(function, ...) function
 #define VTASK_EACH_TASKS_ONLY(...) char

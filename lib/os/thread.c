@@ -91,7 +91,7 @@ static void stand_still(int signal) {
 
 void vti_thread_hold_faults(void) {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
-    struct sigaction action = {.sa_handler = stand_still};
+    static const struct sigaction action = {.sa_handler = stand_still}; /* static: this stack may be written to */
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         (void)sigaction(faults[i], &action, NULL);
     }

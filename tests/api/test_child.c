@@ -555,6 +555,8 @@ START_TEST(task_that_ends_with_an_unjoined_child_aborts_with_both_sites) {
         {"hooked", NULL, NULL, false},
     };
     static child_end end;
+    /* a thief in the dead frame is a data race, rightly reported: the library's own report must come all the same */
+    setenv("TSAN_OPTIONS", "halt_on_error=0", 1);
     run_child(cases[_i].name, cases[_i].options, &end);
     assert_aborts(&end);
     if (cases[_i].speaks)
