@@ -80,6 +80,17 @@ static int no_function(void *arg, task_value *result) {
     return EINVAL;
 }
 
+MAYBE_UNUSED static bool list_is_whole(const struct worker *w) {
+    const vt_child *newer = NULL;
+    uint32_t n = 0;
+    for (const vt_child *c = w->newest; c != NULL; newer = c, c = c->older, n++) {
+        if (c->newer != newer || c->word != word_of(CHILD_PRIVATE)) {
+            return false;
+        }
+    }
+    return n == w->children && w->oldest == newer;
+}
+
 static void link_newest(struct worker *w, vt_child *c) {
     c->older = w->newest;
     c->newer = NULL;
@@ -186,6 +197,7 @@ void vti_child_fork(vt_child *c, task_fn *fn, void *arg, const char *where) {
     store_rlx(&c->word, word_of(w != NULL ? CHILD_PRIVATE : CHILD_LONE)); /* the owner's alone yet */
     if (w != NULL) {
         link_newest(w, c);
+        ASSERT_SLOW(list_is_whole(w));
         answer_if_asked(w);
     }
 }
@@ -246,6 +258,7 @@ static int join_private(struct worker *w, vt_child *c) {
         }
     }
     unlink_private(w, c);
+    ASSERT_SLOW(list_is_whole(w));
     answer_if_asked(w);
     return run_here(c);
 }
