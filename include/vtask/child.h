@@ -41,7 +41,7 @@ VTASK_PUBLIC void vt_fork_at(vt_child *c, task_fn *fn, void *arg, const char *wh
 /**
  * Joins a child: runs it here if nobody has begun it, else waits for it.
  *
- * @param c       forked by this task and not joined yet; NULL: EINVAL.
+ * @param c       forked by this task and not joined yet; NULL: EINVAL, reported.
  * @param result  where the value of a success goes; may be NULL; untouched on error.
  * Returns the child's code: 0 or what its function returned. VTASK_E_OVERFLOW, EAGAIN: this stack is full, and the pool
  * has no other thread for the child: it has not run, and never will. Misuse, reported: VT_E_REPEATED: joined already;

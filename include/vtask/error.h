@@ -7,7 +7,8 @@
 /** The library's own codes begin here, above every errno value. */
 #define VTASK_E_BASE 4096
 
-/** Every code of the library: X(name, offset from VTASK_E_BASE, text). */
+/** Every code of the library: X(name, offset from VTASK_E_BASE, text). No call of this version gives VTASK_E_TIMEOUT,
+ * _WAIT_CANCELLED, _CANCELLED or _ABANDONED of its own. */
 #define VTASK_ERRORS(X)                                                                                            \
     X(VTASK_E_TIMEOUT, 1, "the wait ran out of time; the task goes on and can be awaited again")                   \
     X(VTASK_E_WAIT_CANCELLED, 2, "the wait was cancelled; the task goes on and can be awaited again")              \
@@ -16,7 +17,8 @@
     X(VTASK_E_ABANDONED, 5, "the promise was released without an outcome")                                         \
     X(VTASK_E_SHUTDOWN, 6, "the pool is closing or closed")                                                        \
     X(VTASK_E_FORKED, 7, "the pool belongs to the process before fork()")                                          \
-    X(VTASK_E_OVERFLOW, 8, "a limit of the library is reached; the same call can be made again later")             \
+    X(VTASK_E_OVERFLOW, 8,                                                                                         \
+      "a limit of the library is reached: too many threads wait, or too many value-tasks stand before one object") \
     X(VT_E_REPEATED, 32, "the value-task was awaited, converted or discarded again after an await has ended")      \
     X(VT_E_CONCURRENT, 33, "the value-task was awaited, converted or discarded while an await of it is under way") \
     X(VT_E_CONVERTED, 34, "the value-task was used after vt_as_task()")                                            \

@@ -30,7 +30,7 @@ typedef struct task_pool_options {
 /** One worker thread's counters since the pool was made. */
 typedef struct task_worker_stats {
     uint64_t jobs;   /**< jobs this thread began: tasks, and children taken from others */
-    uint64_t steals; /**< jobs it took from another worker's queue */
+    uint64_t steals; /**< entries it took from another worker's queue, begun by somebody meanwhile or not */
     uint64_t parks;  /**< times it went to sleep for want of work */
     uint64_t blocks; /**< awaits in which it had to wait for somebody else */
 } task_worker_stats;
@@ -71,7 +71,8 @@ VTASK_PUBLIC int task_pool_create(task_pool **pool, const task_pool_options *opt
  * Runs everything that was submitted, then ends the pool's threads and frees it.
  *
  * Meanwhile submissions from outside get VTASK_E_SHUTDOWN; those of the pool's own tasks are accepted. Tasks outlive
- * their pool: their handles stay good.
+ * their pool: their handles stay good. Who submits from outside must have stopped before this returns: from then on
+ * `pool` is freed memory.
  *
  * @param pool  taken over when 0 is returned; as after free() then.
  * Returns 0; EINVAL: NULL; EPERM: called from inside this pool, or it is the default pool; VTASK_E_SHUTDOWN: another
@@ -83,7 +84,7 @@ VTASK_PUBLIC int task_pool_create(task_pool **pool, const task_pool_options *opt
 VTASK_PUBLIC int task_pool_close(task_pool *pool) VTASK_SYMBOL(task_pool_close);
 
 /**
- * The pool of the process, made on first use with the default options, never closed.
+ * The pool of the process, made on first use with the default options, never closed; made anew in the child of a fork.
  *
  * Returns it, borrowed; NULL and errno ENOMEM or EAGAIN where it could not be made (the next call tries again).
  * Any thread; blocks only while another thread makes it. C#: TaskScheduler.Default.

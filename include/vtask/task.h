@@ -22,7 +22,8 @@ typedef struct task task;
     X(TASK_FAILED)       \
     X(TASK_CANCELLED)
 
-/** TASK_PENDING: waits for something else than a worker (a combinator's task); TASK_QUEUED: not begun. */
+/** TASK_PENDING: waits for something else than a worker (a combinator's task); TASK_QUEUED: not begun. No call of this
+ * version gives TASK_CANCELLED. */
 enum task_status {
 #define TASK_STATUS_ENUM(name) name,
     TASK_STATUSES(TASK_STATUS_ENUM)
@@ -91,9 +92,9 @@ VTASK_PUBLIC task *task_run_with_at(const task_options *options, task_fn *fn, vo
  * @param result  where the value of a success goes; may be NULL; untouched on error.
  * Returns the task's own code: 0 or what its function returned. Or, where the wait itself failed, the task goes on
  * and can be awaited again: VTASK_E_CYCLE: the task cannot end before its awaiter, as it is the current task or one
- * that waits for it on this stack (reported through vt_on_misuse, too); VTASK_E_OVERFLOW: the pool has 256 threads
- * and all wait; EAGAIN: no thread could be started to work in this one's place; VTASK_E_FORKED: the task was left
- * behind in the process before fork().
+ * that waits for it on this stack (reported through vt_on_misuse, too); VTASK_E_OVERFLOW: the pool has 256 threads (or
+ * twice its width) and all wait; EAGAIN: no thread could be started to work in this one's place (a task's own EAGAIN
+ * looks the same: task_status() tells them apart); VTASK_E_FORKED: the task was left behind in the process before fork().
  * Any thread, any number of times; blocks. The task's function happens before the return. C#: await, Task.Wait.
  */
 #define task_await(t, result) task_await_at((t), (result), VTASK_WHERE)
@@ -188,7 +189,8 @@ VTASK_PUBLIC task *task_from_error_at(int error, const char *where) VTASK_SYMBOL
  * The outcome's code, without waiting.
  *
  * @param t  borrowed; NULL: EINVAL.
- * Returns EAGAIN while the task has not ended; then 0 or what its function returned.
+ * Returns EAGAIN while the task has not ended (task_status() tells that from a task's own EAGAIN); then 0 or what its
+ * function returned.
  * Any thread; does not block. The function of a task that has ended happens before the return. C#: Task.Exception.
  */
 VTASK_PUBLIC int task_error(const task *t) VTASK_SYMBOL(task_error);

@@ -102,7 +102,7 @@ VTASK_PUBLIC vt vt_from_source(vt_source *s) VTASK_SYMBOL(vt_from_source);
 /**
  * Waits for the value-task's outcome, and spends it.
  *
- * @param v       the value-task; NULL: EINVAL. Other threads may try to consume it meanwhile: they get their code.
+ * @param v       the value-task; NULL: EINVAL, reported. Other threads may try to consume it meanwhile: they get their code.
  * @param result  where the value of a success goes; may be NULL; untouched on error.
  * Returns the outcome's code. A misuse: VT_E_REPEATED, _CONCURRENT, _CONVERTED, _DISCARDED, _STALE, _EMPTY, _CORRUPT,
  * at once, and reported. A wait that failed as in task_await() (VTASK_E_CYCLE, VTASK_E_OVERFLOW, EAGAIN,
@@ -137,7 +137,7 @@ VTASK_PUBLIC bool vt_is_completed(const vt *v) VTASK_SYMBOL(vt_is_completed);
  *
  * @param v  the value-task.
  * Returns one reference; NULL and errno otherwise: ENOMEM: the value-task is unspent; EINVAL: `v` is NULL; a misuse's
- * VT_E_ code, reported. Any thread; does not block. C#: ValueTask.AsTask.
+ * VT_E_ code; both reported. Any thread; does not block. C#: ValueTask.AsTask.
  */
 #define vt_as_task(v) vt_as_task_at((v), VTASK_WHERE)
 /** The function behind vt_as_task(). @param where  a literal that outlives the task, or NULL. */
@@ -146,7 +146,7 @@ VTASK_PUBLIC task *vt_as_task_at(vt *v, const char *where) VTASK_SYMBOL(vt_as_ta
 /**
  * Spends the value-task without waiting; its outcome is not wanted. The work behind it goes on.
  *
- * @param v  the value-task. A misuse is reported. Any thread; does not block.
+ * @param v  the value-task. A misuse is reported, NULL included. Any thread; does not block.
  */
 #define vt_discard(v) vt_discard_at((v), VTASK_WHERE)
 /** The function behind vt_discard(). @param where  a literal, or NULL. */

@@ -63,6 +63,8 @@ VTASK_END_DECLS
  * int when_each(task *const tasks[], size_t n, when_each_fn *fn, void *context): awaits all, and calls `fn` for each
  * in order of completion.
  *
+ * Those that had ended before the call come first, in the order of the array.
+ *
  * @param tasks    n tasks, borrowed for the call; duplicates are fine; NULL if n is 0.
  * @param n        how many; 0: returns 0 at once.
  * @param fn       called on the caller's thread, one call at a time; not NULL.

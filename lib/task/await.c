@@ -44,9 +44,11 @@ static size_t name_task(char *text, size_t at, const char *before, const task *t
     if (at + RING_ROOM > RING_TEXT) {
         return at; /* a long ring: its first members must do */
     }
-    const char *name = t->name != NULL ? t->name : "";
-    return at + (size_t)snprintf(text + at, RING_TEXT - at, "%s task %llu '%.80s' (made at %.80s)", before,
-                                 (unsigned long long)t->id, name, t->where != NULL ? t->where : "?");
+    at += (size_t)snprintf(text + at, RING_TEXT - at, "%s task %llu", before, (unsigned long long)t->id);
+    if (t->name != NULL) {
+        at += (size_t)snprintf(text + at, RING_TEXT - at, " '%.80s'", t->name);
+    }
+    return at + (size_t)snprintf(text + at, RING_TEXT - at, " (made at %.80s)", t->where != NULL ? t->where : "?");
 }
 
 /* From the task that awaits down to the one it awaits, each waits for the one before it. */
@@ -64,7 +66,7 @@ static void name_ring(const task *t, char *text) {
             break;
         }
     }
-    (void)snprintf(text + at, RING_TEXT - at, ".");
+    (void)snprintf(text + at, RING_TEXT - at, ". A task cannot wait for its own work.");
 }
 
 int vti_refuse_cycle(task *t, const char *call, const char *where) {

@@ -5,8 +5,22 @@
 #include "sched/child.h"
 #include "task/misuse.h"
 
+/* The codes' own texts speak of value-tasks. */
+static const char *words_of(int code) {
+    switch (code) {
+    case VT_E_EMPTY:
+        return "the child was never forked";
+    case VT_E_REPEATED:
+        return "the child was joined already";
+    case VT_E_CORRUPT:
+        return "this is no forked child: it was never forked, was overwritten, or its frame is gone";
+    default:
+        return NULL;
+    }
+}
+
 static int refuse(int code, const char *call, const char *where, const char *first) {
-    struct misuse m = {.code = code, .call = call, .where = where, .first_where = first};
+    struct misuse m = {.code = code, .call = call, .where = where, .first_where = first, .words = words_of(code)};
     vti_misuse_report(&m);
     return code;
 }
@@ -23,7 +37,7 @@ int vt_join_at(vt_child *c, task_value *result, const char *where) {
     const char *first = NULL;
     int error = 0;
     if (c == NULL) {
-        return EINVAL;
+        return refuse(EINVAL, "vt_join", where, NULL);
     }
     int refused = vti_child_join(c, result, &error, where, &first);
     return refused == 0 ? error : refuse(refused, "vt_join", where, first);

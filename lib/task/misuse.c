@@ -97,6 +97,13 @@ static void describe(char *text, size_t size, uint64_t thread, uint64_t id, cons
     text[n] = '\0';
 }
 
+static const char *words_of(const struct misuse *m) {
+    if (m->words != NULL) {
+        return m->words;
+    }
+    return m->code < VTASK_E_BASE ? "a NULL where an object is needed" : vtask_strerror(m->code);
+}
+
 static void write_text(const vt_misuse *r, const struct misuse *m, char *text, size_t size) {
     char by[160], first_by[160], first[400] = "", origin[300] = "";
     describe(by, sizeof by, r->thread, r->task, r->task_name);
@@ -109,9 +116,7 @@ static void write_text(const vt_misuse *r, const struct misuse *m, char *text, s
         (void)snprintf(origin, sizeof origin, " Its task or source was made at %.200s.", r->origin);
     }
     (void)snprintf(text, size, "vtask: %s at %.200s%s: %s: %s.%s%s%s", m->call, r->where != NULL ? r->where : "?", by,
-                   code_name(r->code),
-                   r->code < VTASK_E_BASE ? "a NULL where an object is needed" : vtask_strerror(r->code), first, origin,
-                   m->detail != NULL ? m->detail : "");
+                   code_name(r->code), words_of(m), first, origin, m->detail != NULL ? m->detail : "");
 }
 
 static void tell(const vt_misuse *report, enum misuse_mode mode) {

@@ -10,6 +10,7 @@ struct misuse {
     const char *call; /* the public name of the offending call */
     const char *where, *first_where, *origin;
     uint64_t first;     /* vti_who() of the first consumer; 0: not known */
+    const char *words;  /* what is wrong, or NULL: the code's own text */
     const char *detail; /* one more sentence, or NULL */
 };
 
