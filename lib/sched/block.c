@@ -19,7 +19,7 @@ static int let_another_work(struct task_pool *pool) {
         vti_worker_wake(spare);
         return 0;
     }
-    if (load_rlx(&pool->a_threads) >= pool->capacity) {
+    if (load_rlx(&pool->a_threads) >= pool->capacity) { /* grows under the lock only */
         return VTASK_E_OVERFLOW;
     }
     return vti_pool_add_worker(pool) == 0 ? 0 : EAGAIN;

@@ -24,8 +24,9 @@ struct task_pool {
     struct inbox inbox;
     atomic_u32 a_inbox_epoch; /* changes after each push into the inbox: see sched/idle.h */
     char pad1[CACHE_LINE];
-    atomic_u32 a_gate;    /* bit 0: closing; above: submissions from outside under way. See pool.c */
-    atomic_u32 a_surplus; /* workers that run beyond the width; changed under the lock, read by anybody as a hint */
+    atomic_u32 a_gate; /* bit 0: closing; above: submissions from outside under way. See pool.c */
+    atomic_u32 a_surplus; /* workers that run beyond the width; changes under the lock, which carries it: relaxed; outside it is a
+                             hint */
     atomic_u32 a_drained; /* 1: everything has run, threads end; set under the lock */
     atomic_u32 a_threads; /* workers[0..a_threads) are there; grows under the lock */
 

@@ -22,8 +22,8 @@ task *vti_task_new(const char *where) {
         return NULL;
     }
     t->job.kind = &task_kind;
-    store_rlx(&t->a_references, 1u); /* nobody else knows it yet */
-    store_rlx(&t->a_phase, (uint32_t)PHASE_PENDING);
+    store_rlx(&t->a_references, 1u);                 /* nobody else knows it yet */
+    store_rlx(&t->a_phase, (uint32_t)PHASE_PENDING); /* whoever is handed the task gets it by that edge */
     store_rlx(&t->waiters, NULL);
     t->fn = NULL;
     t->arg = NULL;

@@ -217,6 +217,7 @@ static void put_back(vt *v, struct behind *b, const struct use *u) {
         task_release(b->task);
         return;
     }
+    /* the word's release below carries it */
     store_rlx(&v->value.u64, (uint64_t)(uintptr_t)(b->kind == VT_TASK ? (void *)b->task : (void *)b->source));
     store_rel(&v->word, word_make(VT_PENDING, b->kind, b->ticket | b->use << CLAIM_TICKET_BITS)); /* carries the value */
 }

@@ -95,16 +95,12 @@ static void register_until_one_has_ended(struct when_any *any) {
     drop(any);
 }
 
-static int check(task *const tasks[], size_t n) {
-    if (tasks == NULL || n == 0) {
-        return EINVAL;
+static bool are_good(task *const tasks[], size_t n) {
+    size_t i = 0;
+    while (tasks != NULL && i < n && tasks[i] != NULL) {
+        i++;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (tasks[i] == NULL) {
-            return EINVAL;
-        }
-    }
-    return 0;
+    return n > 0 && i == n;
 }
 
 /* Several may have ended already: the lowest index counts. */
@@ -117,8 +113,8 @@ static size_t first_ended(task *const tasks[], size_t n) {
 }
 
 task *when_any_at(task *const tasks[], size_t n, const char *where) {
-    errno = check(tasks, n) != 0 ? EINVAL : errno;
-    if (check(tasks, n) != 0) {
+    if (!are_good(tasks, n)) {
+        errno = EINVAL;
         return NULL;
     }
     size_t index = first_ended(tasks, n);
