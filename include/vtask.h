@@ -7,6 +7,7 @@
 #include <vtask/error.h>
 #include <vtask/pool.h>
 #include <vtask/task.h>
+#include <vtask/typed.h>
 #include <vtask/value.h>
 #include <vtask/vt.h>
 #include <vtask/when.h>

@@ -20,6 +20,9 @@ typedef struct vt_child {
     const char *where;      /**< where it was forked */
 } vt_child;
 
+/* The low byte of `word` once the child has been joined. */
+#define VTASK_CHILD_JOINED 7u
+
 VTASK_BEGIN_DECLS
 
 /**

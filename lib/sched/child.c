@@ -52,6 +52,7 @@ enum child_state {
     CHILD_JOINED
 };
 #define CHILD_TAG 0xc500u
+_Static_assert(CHILD_JOINED == VTASK_CHILD_JOINED, "what the typed children's scopes look for");
 
 enum {
     PUBLISH_MOST = 64,   /* children offered at one request */

@@ -1,6 +1,6 @@
 /* task/fork.c: the public fork and join: sched/child.c's, with words for a misuse. */
 #include <errno.h>
-#include <vtask/child.h>
+#include <vtask/typed.h>
 
 #include "sched/child.h"
 #include "task/misuse.h"
@@ -41,4 +41,14 @@ int vt_join_at(vt_child *c, task_value *result, const char *where) {
     }
     int refused = vti_child_join(c, result, &error, where, &first);
     return refused == 0 ? error : refuse(refused, "vt_join", where, first);
+}
+
+void vt_child_forgotten(const vt_child *c) {
+    if (c != NULL) {
+        struct misuse m = {.code = EINVAL,
+                           .call = "VT_FORK",
+                           .where = c->where,
+                           .words = "the child was not joined when its scope ended: it is joined there"};
+        vti_misuse_report(&m);
+    }
 }

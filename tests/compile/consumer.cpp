@@ -33,6 +33,21 @@ void check(bool holds, const char *what) {
     }
 }
 
+VT_FUNCTION_1(std::int64_t, fib, std::int64_t, n) {
+    if (n < 2)
+        return n;
+    VT_FORK_1(fib, left, n - 1);
+    std::int64_t right = fib(n - 2);
+    return VT_JOIN(fib, left) + right;
+}
+
+int fib_task(void *, task_value *result) {
+    result->i64 = fib(15);
+    return 0;
+}
+
+VT_PROCEDURE_2(add, int *, sum, int, x) { *sum += x; }
+
 } // namespace
 
 #define CHECK(condition) check((condition), #condition)
@@ -61,6 +76,11 @@ int main() {
     vt_child child;
     vt_fork(&child, twice, &inputs[0]);
     CHECK(vt_join(&child, &value) == 0 && value.i64 == 40);
+    CHECK(task_join(task_run(fib_task, nullptr), &value) == 0 && value.i64 == 610 && fib(10) == 55);
+    int sum = 1;
+    VT_FORK_2(add, addition, &sum, 2);
+    VT_JOIN(add, addition);
+    CHECK(sum == 3);
     std::printf("vtask %s: %s\n", vtask_version(), failures == 0 ? "ok" : "failed");
     return failures == 0 ? 0 : 1;
 }
