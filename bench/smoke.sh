@@ -4,7 +4,7 @@ set -eu
 program=$1
 case $(basename "$program") in
 bench-fib*) size=12 ;;
-bench-stranded*) size=8 ;;
+bench-nqueens* | bench-stranded*) size=8 ;;
 bench-latency*) size=20 ;;
 bench-idle*) size=20 ;;
 *) size=2000 ;;

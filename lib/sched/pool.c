@@ -75,7 +75,8 @@ static struct worker *new_worker(struct task_pool *pool, unsigned index) {
         w->pool = pool;
         w->index = index;
         w->random = index * 2654435761u + 1;
-        w->a_hungry = 1; /* sleepers leave a standing request, and nobody has asked this one yet */
+        /* Sleepers leave a standing request, and nobody has asked this one yet; a lone worker waits to be asked. */
+        w->a_hungry = pool->width > 1 || index > 0;
         vti_ring_init(&w->ring);
         vti_freelist_init(&w->tickets, TICKET_SIZE);
     }
