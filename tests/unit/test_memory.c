@@ -1,6 +1,7 @@
 /* Every allocation of the library fails once: the call says so, nothing is lost, and the same call works afterwards. */
 #include <check.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <vtask.h>
 
@@ -174,6 +175,12 @@ START_TEST(combinators_without_memory_are_enomem_and_hold_no_input) {
 END_TEST
 
 /* The same over tasks that have not ended. */
+static uint64_t waits_in(task_pool *in) {
+    task_pool_stats stats = {.size = sizeof stats};
+    task_pool_get_stats(in, &stats);
+    return stats.blocks;
+}
+
 START_TEST(when_any_over_pending_tasks_without_memory_is_enomem) {
     vt_source_init(&gate);
     vt waiting[2] = {vt_from_source(&gate), vt_from_source(&gate)};
@@ -184,6 +191,9 @@ START_TEST(when_any_over_pending_tasks_without_memory_is_enomem) {
         task_options options = TASK_OPTIONS_INIT;
         options.pool = held_pool;
         inputs[i] = task_run_with(&options, wait_at_gate, &waiting[i]);
+    }
+    while (waits_in(held_pool) < 2) { /* a wait that begins later would lack memory for the thread in its place */
+        (void)sched_yield();
     }
     task *t = NULL;
     for (uint32_t granted = 0; t == NULL; granted++) {
