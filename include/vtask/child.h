@@ -7,21 +7,23 @@
 #include <vtask/config.h>
 #include <vtask/error.h>
 #include <vtask/value.h>
+#include <vtask/worker.h>
 
 /** A forked child, in its parent's frame. Its members are the library's. */
 typedef struct vt_child {
-    uint64_t word;          /**< who runs it, whether it has ended, who waits: an atomic word */
-    task_fn *fn;            /**< its work */
-    void *arg;              /**< its argument */
-    task_value value;       /**< its value, once it has ended */
-    struct vt_child *older; /**< private: the next older child; published: its ticket */
-    struct vt_child *newer; /**< private: the next newer child */
-    void *owner;            /**< the frame that forked it, which alone may join it */
-    const char *where;      /**< where it was forked */
+    uint64_t word;     /**< who runs it, whether it has ended, who waits: an atomic word */
+    task_fn *fn;       /**< its work */
+    void *arg;         /**< its argument */
+    void *owner;       /**< what forked it, which alone may join it */
+    const char *where; /**< where it was forked */
+    void *at;          /**< its slot in its worker's private end, if it has one; joined: where that was */
+    void *with;        /**< published: its stand-in on the ring; run by its joiner: the frame it runs in */
+    task_value value;  /**< its value, once a thief has ended it */
 } vt_child;
 
-/* The low byte of `word` once the child has been joined. */
-#define VTASK_CHILD_JOINED 7u
+/* Two values of `word` that inlined code writes; see lib/sched/child.c. */
+#define VTASK_CHILD_PRIVATE 0xc501u
+#define VTASK_CHILD_JOINED 0xc507u
 
 VTASK_BEGIN_DECLS
 
@@ -37,8 +39,8 @@ VTASK_BEGIN_DECLS
  * Any thread; does not block. Outside a pool's worker the child runs at its join. What the caller did happens before
  * `fn`. C#: no equal; Parallel.Invoke comes nearest.
  */
-#define vt_fork(c, fn, arg) vt_fork_at((c), (fn), (arg), VTASK_WHERE)
-/** The function behind vt_fork(). @param where  a literal that outlives the child, or NULL. */
+#define vt_fork(c, fn, arg) vtask_fork((c), (fn), (arg), VTASK_WHERE)
+/** vt_fork() as a call of the library. @param where  a literal that outlives the child, or NULL. */
 VTASK_PUBLIC void vt_fork_at(vt_child *c, task_fn *fn, void *arg, const char *where) VTASK_SYMBOL(vt_fork_at);
 
 /**
@@ -51,9 +53,83 @@ VTASK_PUBLIC void vt_fork_at(vt_child *c, task_fn *fn, void *arg, const char *wh
  * VT_E_NOT_OWNER: another task forked it (that one can still join it); VT_E_EMPTY: all zero bytes; VT_E_CORRUPT.
  * The task that forked it; blocks while another worker runs it. The child happens before the return.
  */
-#define vt_join(c, result) vt_join_at((c), (result), VTASK_WHERE)
-/** The function behind vt_join(). @param where  a literal, or NULL. */
+#define vt_join(c, result) vtask_join((c), (result), VTASK_WHERE)
+/** vt_join() as a call of the library. @param where  a literal, or NULL. */
 VTASK_PUBLIC int vt_join_at(vt_child *c, task_value *result, const char *where) VTASK_SYMBOL(vt_join_at);
+
+/* --- what the inlined code calls, and the inlined code; programs use the macros --- */
+
+/** The rest of a fork, where somebody asks for work or the private end is full. The task that forked `c`, at once. */
+VTASK_PUBLIC void vt_child_pushed(vt_child *c) VTASK_SYMBOL(vt_child_pushed);
+/** Tidies up after joins out of order; or, with `lost` not NULL, ends the process: what the calling worker ran has ended
+ * without joining that child. `lost` is not looked into, only `where`, which is where it was forked. */
+VTASK_PUBLIC void vt_child_left(const vt_child *lost, const char *where) VTASK_SYMBOL(vt_child_left)
+    __attribute__((cold));
+
+/* Makes it the newest child of the calling worker. */
+static inline void vtask_child_push(struct vtask_worker *w, vt_child *c, task_fn *fn, void *arg, const char *where) {
+    vtask_slot *at = VTASK_LOAD(&w->bottom);
+    c->fn = fn;
+    c->arg = arg;
+    c->owner = w->identity;
+    c->where = where;
+    c->at = at;
+    VTASK_STORE(&c->word, VTASK_CHILD_PRIVATE);
+    if (__builtin_expect(!vtask_push(w, at, c), 0)) {
+        vt_child_pushed(c);
+    }
+}
+
+/* What began with bottom at `at` has ended. An unjoined child of it lies in a frame that is gone, so it is looked at here,
+ * before any call uses that memory again. */
+__attribute__((always_inline)) static inline void vtask_children_ended(struct vtask_worker *w, vtask_slot *at) {
+    if (__builtin_expect(VTASK_LOAD(&w->bottom) > at, 0)) {
+        const vt_child *lost = NULL;
+        while (lost == NULL && at < VTASK_LOAD(&w->bottom)) {
+            lost = VTASK_LOAD(at++);
+        }
+        vt_child_left(lost, lost != NULL ? lost->where : NULL);
+    }
+}
+
+/* It has been run here, and is joined. */
+static inline void vtask_child_joined(struct vtask_worker *w, vtask_slot *at, vt_child *c, const char *where) {
+    vtask_children_ended(w, at);
+    c->at = (void *)where;
+    VTASK_STORE(&c->word, VTASK_CHILD_JOINED);
+}
+
+static inline void vtask_fork(vt_child *c, task_fn *fn, void *arg, const char *where) {
+    struct vtask_worker *w = vtask_worker_v1;
+    if (__builtin_expect(w == NULL || c == NULL || fn == NULL, 0)) {
+        vt_fork_at(c, fn, arg, where);
+    } else {
+        vtask_child_push(w, c, fn, arg, where);
+    }
+}
+
+static inline int vtask_join(vt_child *c, task_value *result, const char *where) {
+    struct vtask_worker *w = vtask_worker_v1;
+    task_value value;
+    value.u64 = 0;
+    if (__builtin_expect(w == NULL || c == NULL || (char *)&value <= w->stack_limit, 0)) {
+        return vt_join_at(c, result, where);
+    }
+    vtask_slot *at = VTASK_LOAD(&w->bottom) - 1;
+    void **identity = w->identity;
+    if (__builtin_expect(c->owner != identity || VTASK_LOAD(&c->word) != VTASK_CHILD_PRIVATE || !vtask_pop(w, at, c), 0)) {
+        return vt_join_at(c, result, where);
+    }
+    c->with = *identity;
+    w->identity = &c->with;
+    int error = c->fn(c->arg, &value);
+    w->identity = identity;
+    vtask_child_joined(w, at, c, where);
+    if (error == 0 && result != NULL) {
+        *result = value;
+    }
+    return error;
+}
 
 VTASK_END_DECLS
 

@@ -35,9 +35,17 @@
 
 VTASK_BEGIN_DECLS
 
-/** Whether a typed child's scope may end: it was joined. What the macros call; any thread; does not block. */
-static inline int vtask_child_is_joined(const vt_child *c) {
-    return (__atomic_load_n(&c->word, __ATOMIC_RELAXED) & 0xff) == VTASK_CHILD_JOINED;
+/* Whether a typed child's scope may end: it was joined. */
+static inline int vtask_child_is_joined(const vt_child *c) { return VTASK_LOAD(&c->word) == VTASK_CHILD_JOINED; }
+
+/* Takes a typed child back, to be run here; its slot was `*at`. It lies in the frame that joins it, so its address says
+ * whether there is room on this stack. */
+static inline int vtask_child_pop(struct vtask_worker *w, vtask_slot **at, const vt_child *c) {
+    if (__builtin_expect(w == NULL || (const char *)c <= w->stack_limit, 0)) {
+        return 0;
+    }
+    *at = VTASK_LOAD(&w->bottom) - 1;
+    return vtask_pop(w, *at, c);
 }
 
 /**
@@ -48,6 +56,8 @@ static inline int vtask_child_is_joined(const vt_child *c) {
 VTASK_PUBLIC void vt_child_forgotten(const vt_child *c) VTASK_SYMBOL(vt_child_forgotten);
 
 VTASK_END_DECLS
+
+#define VTASK_SLOW static __attribute__((noinline, cold, unused))
 
 /* Whether the child must be run by the joiner: nobody has run it, nobody will. */
 #define VTASK_IS_UNRUN(code) ((code) == VTASK_E_OVERFLOW || (code) == EAGAIN)
@@ -60,59 +70,79 @@ VTASK_END_DECLS
         }                                                                 \
     }
 
-#define VTASK_FUNCTION(T, name, parameters, fields, arguments)                     \
-    static T name parameters;                                                      \
-    struct name##_vt {                                                             \
-        vt_child head;                                                             \
-        T value;                                                                   \
-        fields                                                                     \
-    };                                                                             \
-    static inline int name##_vt_run(void *self_, task_value *none_) {              \
-        struct name##_vt *child_ = (struct name##_vt *)self_;                      \
-        (void)none_;                                                               \
-        child_->value = name arguments;                                            \
-        return 0;                                                                  \
-    }                                                                              \
-    static inline T name##_vt_join(struct name##_vt *child_, const char *where_) { \
-        T zero_;                                                                   \
-        int code_ = vt_join_at(&child_->head, NULL, where_);                       \
-        if (__builtin_expect(code_ == 0, 1)) {                                     \
-            return child_->value;                                                  \
-        }                                                                          \
-        if (VTASK_IS_UNRUN(code_)) {                                               \
-            return name arguments;                                                 \
-        }                                                                          \
-        __builtin_memset(&zero_, 0, sizeof zero_);                                 \
-        return zero_;                                                              \
-    }                                                                              \
-    VTASK_TYPED(name)                                                              \
+#define VTASK_FUNCTION(T, name, parameters, fields, arguments)                          \
+    static T name parameters;                                                           \
+    struct name##_vt {                                                                  \
+        vt_child head;                                                                  \
+        T value;                                                                        \
+        fields                                                                          \
+    };                                                                                  \
+    static inline int name##_vt_run(void *self_, task_value *none_) {                   \
+        struct name##_vt *child_ = (struct name##_vt *)self_;                           \
+        (void)none_;                                                                    \
+        child_->value = name arguments;                                                 \
+        return 0;                                                                       \
+    }                                                                                   \
+    VTASK_SLOW T name##_vt_join_slow(struct name##_vt *child_, const char *where_) {    \
+        T zero_;                                                                        \
+        int code_ = vt_join_at(&child_->head, NULL, where_);                            \
+        if (code_ == 0) {                                                               \
+            return child_->value;                                                       \
+        }                                                                               \
+        if (VTASK_IS_UNRUN(code_)) {                                                    \
+            return name arguments;                                                      \
+        }                                                                               \
+        __builtin_memset(&zero_, 0, sizeof zero_);                                      \
+        return zero_;                                                                   \
+    }                                                                                   \
+    static inline T name##_vt_join(struct name##_vt *child_, const char *where_) {      \
+        struct vtask_worker *w_ = vtask_worker_v1;                                      \
+        vtask_slot *at_;                                                                \
+        if (__builtin_expect(!vtask_child_pop(w_, &at_, &child_->head), 0)) {           \
+            return name##_vt_join_slow(child_, where_);                                 \
+        }                                                                               \
+        T value_ = name arguments;                                                      \
+        vtask_child_joined(w_, at_, &child_->head, where_);                             \
+        return value_;                                                                  \
+    }                                                                                   \
+    VTASK_TYPED(name)                                                                   \
     static T name parameters
 
-#define VTASK_PROCEDURE(name, parameters, fields, arguments)                          \
-    static void name parameters;                                                      \
-    struct name##_vt {                                                                \
-        vt_child head;                                                                \
-        fields                                                                        \
-    };                                                                                \
-    static inline int name##_vt_run(void *self_, task_value *none_) {                 \
-        struct name##_vt *child_ = (struct name##_vt *)self_;                         \
-        (void)none_;                                                                  \
-        (void)child_;                                                                 \
-        name arguments;                                                               \
-        return 0;                                                                     \
-    }                                                                                 \
-    static inline void name##_vt_join(struct name##_vt *child_, const char *where_) { \
-        int code_ = vt_join_at(&child_->head, NULL, where_);                          \
-        if (__builtin_expect(VTASK_IS_UNRUN(code_), 0)) {                             \
-            name arguments;                                                           \
-        }                                                                             \
-    }                                                                                 \
-    VTASK_TYPED(name)                                                                 \
+#define VTASK_PROCEDURE(name, parameters, fields, arguments)                            \
+    static void name parameters;                                                        \
+    struct name##_vt {                                                                  \
+        vt_child head;                                                                  \
+        fields                                                                          \
+    };                                                                                  \
+    static inline int name##_vt_run(void *self_, task_value *none_) {                   \
+        struct name##_vt *child_ = (struct name##_vt *)self_;                           \
+        (void)none_;                                                                    \
+        (void)child_;                                                                   \
+        name arguments;                                                                 \
+        return 0;                                                                       \
+    }                                                                                   \
+    VTASK_SLOW void name##_vt_join_slow(struct name##_vt *child_, const char *where_) { \
+        int code_ = vt_join_at(&child_->head, NULL, where_);                            \
+        if (VTASK_IS_UNRUN(code_)) {                                                    \
+            name arguments;                                                             \
+        }                                                                               \
+    }                                                                                   \
+    static inline void name##_vt_join(struct name##_vt *child_, const char *where_) {   \
+        struct vtask_worker *w_ = vtask_worker_v1;                                      \
+        vtask_slot *at_;                                                                \
+        if (__builtin_expect(!vtask_child_pop(w_, &at_, &child_->head), 0)) {           \
+            name##_vt_join_slow(child_, where_);                                        \
+        } else {                                                                        \
+            name arguments;                                                             \
+            vtask_child_joined(w_, at_, &child_->head, where_);                         \
+        }                                                                               \
+    }                                                                                   \
+    VTASK_TYPED(name)                                                                   \
     static void name parameters
 
 #define VTASK_FORK(name, child, stores)                                   \
     struct name##_vt child __attribute__((cleanup(name##_vt_end_scope))); \
-    stores vt_fork_at(&child.head, name##_vt_run, &child, VTASK_WHERE)
+    stores vtask_fork(&child.head, name##_vt_run, &child, VTASK_WHERE)
 
 /** Joins the child of that function or procedure. */
 #define VT_JOIN(name, child) name##_vt_join(&(child), VTASK_WHERE)

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -95,6 +96,13 @@ void vti_thread_hold_faults(void) {
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         (void)sigaction(faults[i], &action, NULL);
     }
+}
+
+void vti_thread_sleep_us(uint32_t us) {
+    struct timespec time = {us / 1000000, (long)(us % 1000000) * 1000};
+    int kept = errno;
+    (void)nanosleep(&time, NULL);
+    errno = kept;
 }
 
 void vti_thread_give_way(void) { (void)sched_yield(); }

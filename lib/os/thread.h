@@ -23,6 +23,8 @@ char *vti_thread_stack_low(void);
 /* The kernel's id of the calling thread. */
 uint32_t vti_thread_id(void);
 void vti_thread_give_way(void);
+/* Sleeps about so long; a signal may end it early. errno is kept. */
+void vti_thread_sleep_us(uint32_t us);
 /* From here on a thread that faults stands still: the process is about to end with a report. */
 void vti_thread_hold_faults(void);
 

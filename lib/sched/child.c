@@ -1,29 +1,30 @@
-/* sched/child.c: fork and join: children live in their parent's frame, private until somebody is hungry.
+/* sched/child.c: fork and join beyond the inlined half: children that are stolen, published, or out of order.
  *
- *                 fork                        join (owner)
+ *                 fork                          join (owner, inlined or here)
  *   (anything) ---------> PRIVATE ------------------------------------> RUNNING ---> JOINED
- *                  |         | publish (owner, asked by a thief)           ^
- *                  |         v               join: the ticket claimed      |
- *                  |      PUBLISHED ---------------------------------------+
- *                  |         |  | join: CAS, the thief has it
- *                  |         |  v
- *                  |         | WAITING ---+ thief's end: exchange
- *                  |         +------------+--> DONE ---- join ----> JOINED
- *                  +--> LONE (no worker) ----- join ----> RUNNING ---> JOINED
+ *                  |       |   | give (owner, asked by a thief)            ^
+ *                  |       |   v               join: the ticket claimed    |
+ *                  |       | PUBLISHED ------------------------------------+
+ *                  |  take |   | (thief: ticket claimed)
+ *                  |       v   v
+ *                  |     WAITING, if the owner waits --- thief's end: exchange ---> DONE ---- join ----> JOINED
+ *                  +--> LONE (no worker, or no memory for a ticket) --- join ----> RUNNING ---> JOINED
  *
  *   bits    name    set by          meaning
  *   0..7    state   as above
  *   8..15   tag     always: tells a child from other memory
- *   16..63  site    join            JOINED: where it was joined
  *   32..63  error   thief's end     DONE: the code
  *
- *   plain field     PRIVATE, LONE, RUNNING   PUBLISHED, WAITING            DONE
- *   older, newer    the owner: list          older: the ticket; owner      nobody
- *   value           the owner                the thief                     the owner
- *   owner, fn, arg, where: written at the fork, then read only (`owner` by anybody: a relaxed word)
+ *   plain field     PRIVATE, LONE             taken or PUBLISHED, WAITING   RUNNING      DONE         JOINED
+ *   at              its slot, or NULL: it has none (LONE, or the private end was full)               the join's site
+ *   with            nobody                    PUBLISHED: the ticket         its frame    nobody       nobody
+ *   value           nobody                    the thief                     nobody       the owner    nobody
+ *   owner, fn, arg, where: written at the fork, then read only
  *
- * PRIVATE is the owner's alone: no locked instruction from fork to join. Only the ticket decides who runs a published
- * child (sched/ticket.h); the word says when a thief has ended it.
+ * Who runs a child is decided by the boundary of its worker's private end (sched/private.h), and once it is published by
+ * its ticket (sched/ticket.h); a taken child's word is PRIVATE still. The word says when a thief has ended it. A child
+ * keeps its slot until its join, so that a frame has joined its children when bottom is where it was.
+ *
  * [C1] thief's end (exchange, release) -> join (acquire): carries the value and everything the child did.
  * [C2] WAITING and DONE are RMWs of this one word: either the owner finds DONE, or the thief finds WAITING and wakes.
  * Lifetime: with that exchange the thief has touched the child and its frame for the last time; it wakes by address.
@@ -52,7 +53,8 @@ enum child_state {
     CHILD_JOINED
 };
 #define CHILD_TAG 0xc500u
-_Static_assert(CHILD_JOINED == VTASK_CHILD_JOINED, "what the typed children's scopes look for");
+_Static_assert((CHILD_PRIVATE | CHILD_TAG) == VTASK_CHILD_PRIVATE, "what inlined code writes");
+_Static_assert((CHILD_JOINED | CHILD_TAG) == VTASK_CHILD_JOINED, "what inlined code writes");
 
 enum {
     PUBLISH_MOST = 64,   /* children offered at one request */
@@ -64,16 +66,19 @@ static uint64_t word_of(enum child_state state) { return (uint64_t)state | CHILD
 static enum child_state state_of(uint64_t word) { return (enum child_state)(word & 0xff); }
 static uint64_t done_word(int error) { return word_of(CHILD_DONE) | (uint64_t)(uint32_t)error << 32; }
 static int error_of(uint64_t done) { return (int)(uint32_t)(done >> 32); }
-static uint64_t joined_word(const char *where) { return word_of(CHILD_JOINED) | (uint64_t)(uintptr_t)where << 16; }
-static const char *site_of(uint64_t joined) { return (const char *)(uintptr_t)(joined >> 16); }
 
 /* The half of the word that holds the state: what its owner sleeps on. */
 static const uint32_t *state_half(const vt_child *c) {
     return (const uint32_t *)(const void *)&c->word + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
 }
 
-/* Who may join: the innermost frame, or this thread where there is none. */
-static void *identity(void) { return vti_self.frame != NULL ? (void *)vti_self.frame : (void *)&vti_self; }
+/* Who may join: what runs on this worker, or this thread's frame, or this thread. */
+static void *identity(void) {
+    if (vti_self.worker != NULL) {
+        return vti_self.worker->private.inlined.identity;
+    }
+    return vti_self.frame != NULL ? (void *)&vti_self.frame->self : (void *)&vti_self;
+}
 
 static int no_function(void *arg, task_value *result) {
     (void)arg;
@@ -81,45 +86,35 @@ static int no_function(void *arg, task_value *result) {
     return EINVAL;
 }
 
-MAYBE_UNUSED static bool list_is_whole(const struct worker *w) {
-    const vt_child *newer = NULL;
-    uint32_t n = 0;
-    for (const vt_child *c = w->newest; c != NULL; newer = c, c = c->older, n++) {
-        if (c->newer != newer || c->word != word_of(CHILD_PRIVATE)) {
-            return false;
-        }
-    }
-    return n == w->children && w->oldest == newer;
-}
+/* --- thieves --- */
 
-static void link_newest(struct worker *w, vt_child *c) {
-    c->older = w->newest;
-    c->newer = NULL;
-    *(w->newest != NULL ? &w->newest->newer : &w->oldest) = c;
-    w->newest = c;
-    w->children++;
-}
-
-static void unlink_private(struct worker *w, vt_child *c) {
-    *(c->older != NULL ? &c->older->newer : &w->oldest) = c->newer;
-    *(c->newer != NULL ? &c->newer->older : &w->newest) = c->older;
-    w->children--;
-}
-
-/* A thief runs the child it has claimed. */
+/* Runs a child that is the caller's alone. */
 static void run_stolen(vt_child *c) {
-    struct frame *owner = c->owner, f;
+    struct frame *owner = *(void **)c->owner, f; /* no frame: forked by a callback of the user's */
     const uint32_t *sleeping_on = state_half(c);
     task_value value = {.u64 = 0};
     bump_owner(&vti_self.worker->a_jobs, 1);
-    frame_enter(&f, owner, owner->task, owner->where);
+    frame_enter(&f, owner, owner != NULL ? owner->task : NULL, owner != NULL ? owner->where : c->where);
     int error = c->fn(c->arg, &value);
-    vti_frame_leave(&f, NULL);
+    frame_ended(&f);
+    frame_leave(&f, NULL);
     c->value = value;
     if (state_of(exchange_acqrel(&c->word, done_word(error))) == CHILD_WAITING) { /* [C1] [C2] */
         vti_futex_wake(sleeping_on, 1);
     }
 }
+
+static void taken_run(struct job *job) {
+    (void)job;
+    run_stolen(vti_self.worker->taken.child);
+}
+
+static bool taken_is_dead(struct job *job) {
+    (void)job;
+    return false;
+}
+
+const struct job_kind vti_taken_kind = {taken_run, taken_is_dead};
 
 static struct ticket *ticket_of(struct job *job) { return container_of(job, struct ticket, job); }
 
@@ -144,71 +139,118 @@ static bool ticket_drop_if_dead(struct job *job) {
 
 static const struct job_kind ticket_kind = {ticket_run, ticket_drop_if_dead};
 
-/* Offers the oldest private child; false: no memory, and it stays private. */
-static bool publish_oldest(struct worker *w) {
-    vt_child *c = w->oldest;
+/* --- publishing --- */
+
+/* Puts a child that is not private any more into the ring; without memory its owner runs it at the join. */
+static void publish(struct worker *w, vt_child *c) {
     struct ticket *t = vti_freelist_take_owner(&w->tickets);
     if (t == NULL) {
-        return false;
+        store_rlx(&c->word, word_of(CHILD_LONE)); /* the owner's alone */
+        return;
     }
-    unlink_private(w, c);
     t->job.kind = &ticket_kind;
     store_rlx(&t->a_child, c); /* the ring's edge carries it [T1] */
-    c->older = (vt_child *)(void *)t;
+    c->with = t;
     store_rlx(&c->word, word_of(CHILD_PUBLISHED)); /* the ring's edge carries it [T1] */
     vti_worker_push_quietly(w, &t->job);
-    return true;
+    bump_owner(&w->a_published, 1);
+}
+
+static void publish_quietly(struct worker *w, uint32_t most) {
+    vtask_slot *first;
+    uint32_t n = private_give_owner(&w->private, most, &first);
+    for (uint32_t i = 0; i < n; i++) {
+        vt_child *c = VTASK_LOAD(&first[i]); /* NULL: it was joined out of order */
+        if (c != NULL) {
+            publish(w, c);
+        }
+    }
 }
 
 void vti_children_publish(struct worker *w, uint32_t most) {
-    uint32_t n = 0;
-    while (n < most && w->oldest != NULL && publish_oldest(w)) {
-        n++;
-    }
-    if (n > 0) {
-        bump_owner(&w->a_published, n);
+    if (private_size_owner(&w->private) > 0) {
+        publish_quietly(w, most);
         vti_worker_pushed(w);
     }
 }
 
-/* Somebody is hungry: the oldest half. The request stands until enough is out. */
+/* Somebody asks: the oldest half. The request stands until enough is out, or nobody is idle; and as long as somebody
+ * sleeps, who counts on it: [V3] either this look finds the sleeper, or his request comes after the answer. */
 static void answer(struct worker *w) {
-    uint32_t half = (w->children + 1) / 2;
-    vti_children_publish(w, half < PUBLISH_MOST ? half : PUBLISH_MOST);
-    if (vti_ring_size(&w->ring) >= PUBLISH_ENOUGH) {
-        store_rlx(&w->a_hungry, 0); /* a request: carries nothing */
+    uint32_t half = (private_size_owner(&w->private) + 1) / 2;
+    if (half > 0) {
+        publish_quietly(w, half < PUBLISH_MOST ? half : PUBLISH_MOST);
+    }
+    vti_worker_pushed(w);
+    if ((vti_ring_size(&w->ring) >= PUBLISH_ENOUGH || idle_is_quiet(&w->pool->idle)) &&
+        private_answered_owner(&w->private) && idle_has_sleepers(&w->pool->idle)) {
+        private_ask_any(&w->private);
     }
 }
 
 static void answer_if_asked(struct worker *w) {
-    if (UNLIKELY(load_rlx(&w->a_hungry) != 0) && w->oldest != NULL) { /* a request: carries nothing */
+    if (UNLIKELY(private_is_asked(&w->private))) {
         answer(w);
     }
 }
 
-void vti_child_fork(vt_child *c, task_fn *fn, void *arg, const char *where) {
-    struct worker *w = vti_self.frame != NULL ? vti_self.worker : NULL; /* a thief needs the frame */
-    *c = (vt_child){.fn = fn != NULL ? fn : no_function, .arg = arg, .where = where};
-    store_rlx(&c->owner, identity());
+/* --- fork --- */
+
+static void count_outside(const char *where) {
     if (vti_self.frame != NULL) {
-        vti_self.frame->children++;
+        vti_self.frame->outside++;
         vti_self.frame->last_fork = where;
-        vti_self.frame->forks ^= (uintptr_t)where;
-    }
-    store_rlx(&c->word, word_of(w != NULL ? CHILD_PRIVATE : CHILD_LONE)); /* the owner's alone yet */
-    if (w != NULL) {
-        link_newest(w, c);
-        ASSERT_SLOW(list_is_whole(w));
-        answer_if_asked(w);
     }
 }
 
+/* The private end is full: the newest goes into the ring. */
+static void push_outside(struct worker *w, vt_child *c) {
+    bool private = private_remove_owner(&w->private, c->at);
+    c->at = NULL;
+    count_outside(c->where);
+    if (private) {
+        publish(w, c);
+        vti_worker_pushed(w);
+    }
+}
+
+void vt_child_pushed(vt_child *c) {
+    struct worker *w = vti_self.worker;
+    if (private_bottom(&w->private) > PRIVATE_SLOTS) {
+        push_outside(w, c);
+    }
+    answer_if_asked(w);
+}
+
+void vti_child_fork(vt_child *c, task_fn *fn, void *arg, const char *where) {
+    fn = fn != NULL ? fn : no_function;
+    if (vtask_worker_v1 != NULL) {
+        vtask_child_push(vtask_worker_v1, c, fn, arg, where);
+        return;
+    }
+    *c = (vt_child){.word = word_of(CHILD_LONE), .fn = fn, .arg = arg, .owner = identity(), .where = where};
+    count_outside(where);
+}
+
+void vt_child_left(const vt_child *lost, const char *where) {
+    if (lost != NULL) {
+        vti_die_of_unjoined(vti_self.frame, where);
+    }
+    struct private_end *p = &vti_self.worker->private;
+    private_tidy_owner(p, private_lock_owner(p));
+}
+
+/* --- join --- */
+
 static int run_here(vt_child *c) {
     struct frame *below = vti_self.frame, f;
+    task_value value = {.u64 = 0};
     store_rlx(&c->word, word_of(CHILD_RUNNING)); /* for who must not join it; carries nothing */
     frame_enter(&f, below, below != NULL ? below->task : NULL, below != NULL ? below->where : c->where);
-    int error = c->fn(c->arg, &c->value);
-    vti_frame_leave(&f, below);
+    int error = c->fn(c->arg, &value);
+    frame_ended(&f);
+    frame_leave(&f, below);
+    c->value = value;
     return error;
 }
 
@@ -222,28 +264,31 @@ static bool spin_until_ended(vt_child *c) {
     return has_ended(c);
 }
 
-static void sleep_until_ended(vt_child *c) {
-    uint64_t word = word_of(CHILD_PUBLISHED);
+static void sleep_until_ended(vt_child *c, enum child_state now) {
+    uint64_t word = word_of(now);
     (void)cas_acqrel(&c->word, &word, word_of(CHILD_WAITING)); /* [C2] */
     while (!has_ended(c)) {
         vti_futex_wait(state_half(c), (uint32_t)word_of(CHILD_WAITING));
     }
 }
 
-/* Whoever has the ticket runs it. With too little stack left here that must be another thread; where none is to be had,
- * the child ends unrun with the code that says so. A thief is at work on a live thread: waiting for one needs no
- * replacement. */
-static int join_published(vt_child *c) {
-    struct ticket *t = (struct ticket *)(void *)c->older;
-    if (worker_has_stack(vti_self.worker) && ticket_claim_owner(&t->a_child, c)) {
+static bool claim_ticket(vt_child *c, enum child_state now) {
+    return now == CHILD_PUBLISHED && ticket_claim_owner(&((struct ticket *)c->with)->a_child, c);
+}
+
+/* Somebody else has it, or will; that must be so if too little stack is left here: where no other thread is to be had, a
+ * child that nobody has begun ends unrun with the code that says so. A thief is at work on a live thread: waiting for
+ * one needs no replacement. */
+static int join_shared(vt_child *c, enum child_state now) {
+    if (worker_has_stack(vti_self.worker) && claim_ticket(c, now)) {
         return run_here(c);
     }
     if (!spin_until_ended(c)) {
         int error = vti_block_begin();
-        if (error != 0 && ticket_claim_owner(&t->a_child, c)) {
+        if (error != 0 && claim_ticket(c, now)) {
             return error;
         }
-        sleep_until_ended(c);
+        sleep_until_ended(c, now);
         if (error == 0) {
             vti_block_end();
         }
@@ -251,24 +296,36 @@ static int join_published(vt_child *c) {
     return error_of(load_acq(&c->word)); /* [C1] */
 }
 
-static int join_private(struct worker *w, vt_child *c) {
+static int join_of_worker(struct worker *w, vt_child *c) {
+    bool mine = false;
     if (UNLIKELY(!worker_has_stack(w))) {
-        vti_children_publish(w, UINT32_MAX);                   /* another thread has a fresh stack */
-        if (state_of(load_rlx(&c->word)) == CHILD_PUBLISHED) { /* the owner alone writes it here */
-            return join_published(c);
-        }
+        vti_children_publish(w, UINT32_MAX); /* another thread has a fresh stack */
     }
-    unlink_private(w, c);
-    ASSERT_SLOW(list_is_whole(w));
-    answer_if_asked(w);
-    return run_here(c);
+    if (c->at != NULL) {
+        mine = private_remove_owner(&w->private, c->at);
+        answer_if_asked(w);
+    }
+    enum child_state now = state_of(load_acq(&c->word)); /* [C1] */
+    if (mine || now == CHILD_LONE) {
+        return run_here(c);
+    }
+    return now == CHILD_DONE ? error_of(load_acq(&c->word)) : join_shared(c, now); /* [C1] */
 }
 
 static bool is_child_word(uint64_t word) {
     enum child_state state = state_of(word);
-    bool plain = word == word_of(state) && state > CHILD_EMPTY && state < CHILD_DONE;
-    bool done = state == CHILD_DONE && word << 32 == word_of(CHILD_DONE) << 32;
-    return plain || done || (state == CHILD_JOINED && (word & 0xff00) == CHILD_TAG);
+    bool plain = word == word_of(state) && state > CHILD_EMPTY && state != CHILD_DONE && state <= CHILD_JOINED;
+    return plain || (state == CHILD_DONE && word << 32 == word_of(CHILD_DONE) << 32);
+}
+
+/* A child that was copied is not where its slot says. */
+static bool is_in_place(const vt_child *c) {
+    struct worker *w = vti_self.worker;
+    vtask_slot *at = c->at;
+    if (at == NULL) {
+        return true;
+    }
+    return w != NULL && at >= w->private.slots && at < w->private.inlined.bottom && *at == c;
 }
 
 /* 0: the caller may join it. */
@@ -278,40 +335,29 @@ static int refuse(vt_child *c, uint64_t word, const char **first) {
         return word == 0 ? VT_E_EMPTY : VT_E_CORRUPT;
     }
     if (state_of(word) == CHILD_JOINED) {
-        *first = site_of(word);
+        *first = c->at;
         return VT_E_REPEATED;
     }
     *first = c->where;
-    return load_rlx(&c->owner) == identity() ? 0 : VT_E_NOT_OWNER; /* compared only */
+    if (c->owner != identity()) {
+        return VT_E_NOT_OWNER;
+    }
+    return is_in_place(c) ? 0 : VT_E_CORRUPT;
 }
 
 int vti_child_join(vt_child *c, task_value *result, int *error, const char *where, const char **first) {
-    uint64_t word = load_acq(&c->word); /* [C1] */
-    int refused = refuse(c, word, first);
+    int refused = refuse(c, load_acq(&c->word), first); /* [C1] */
     if (UNLIKELY(refused != 0)) {
         return refused;
     }
-    switch (state_of(word)) {
-    case CHILD_PRIVATE:
-        *error = join_private(vti_self.worker, c);
-        break;
-    case CHILD_LONE:
-        *error = run_here(c);
-        break;
-    case CHILD_PUBLISHED:
-        *error = join_published(c);
-        break;
-    default:
-        ASSERT(state_of(word) == CHILD_DONE);
-        *error = error_of(word);
+    if (c->at == NULL && vti_self.frame != NULL) {
+        vti_self.frame->outside--;
     }
-    if (vti_self.frame != NULL) {
-        vti_self.frame->children--;
-        vti_self.frame->forks ^= (uintptr_t)c->where;
-    }
+    *error = vti_self.worker != NULL ? join_of_worker(vti_self.worker, c) : run_here(c);
     if (*error == 0 && result != NULL) {
         *result = c->value;
     }
-    store_rel(&c->word, joined_word(where)); /* for who joins it again: the site */
+    c->at = (void *)where;
+    store_rel(&c->word, word_of(CHILD_JOINED)); /* for who joins it again, with the site */
     return 0;
 }

@@ -32,6 +32,9 @@ struct idle {
     atomic_u32 a_state;
 };
 
+static inline bool idle_is_quiet(struct idle *i) { return load_seq(&i->a_state) == 0; } /* nobody searches or sleeps */
+static inline bool idle_has_sleepers(struct idle *i) { return load_seq(&i->a_state) >= IDLE_SLEEPER; }
+
 static inline bool idle_wants_wake(struct idle *i) {
     uint32_t state = load_seq(&i->a_state); /* [P2] */
     return state >= IDLE_SLEEPER && (state & IDLE_SEARCHERS) == 0;
@@ -54,11 +57,14 @@ static inline void idle_look(atomic_u32 *a_epoch) { (void)load_seq(a_epoch); } /
 
 static inline void idle_begin_search(struct idle *i) { (void)add_seq(&i->a_state, IDLE_SEARCHER); }
 
-/* Both say whether the caller was the last searcher, who must look once more. */
+/* The caller has found work. Says whether it must look once more, for somebody who sleeps: it was the last searcher. Where
+ * nobody sleeps everybody will be a searcher before he does. */
 static inline bool idle_end_search(struct idle *i) {
-    return (sub_seq(&i->a_state, IDLE_SEARCHER) & IDLE_SEARCHERS) == IDLE_SEARCHER; /* [S1] */
+    uint32_t state = sub_seq(&i->a_state, IDLE_SEARCHER); /* [S1] */
+    return state >= IDLE_SLEEPER && (state & IDLE_SEARCHERS) == IDLE_SEARCHER;
 }
 
+/* Says whether the caller was the last searcher, who must look once more. */
 static inline bool idle_fall_asleep(struct idle *i) {
     return (add_seq(&i->a_state, IDLE_SLEEPER - IDLE_SEARCHER) & IDLE_SEARCHERS) == IDLE_SEARCHER; /* [S1] */
 }

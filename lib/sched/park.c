@@ -69,11 +69,33 @@ bool vti_pool_has_work(struct task_pool *pool) {
     }
     for (uint32_t i = 0; i < threads; i++) {
         idle_look(&pool->workers[i]->a_epoch);
-        if (vti_ring_size(&pool->workers[i]->ring) > 0) {
+        if (vti_ring_size(&pool->workers[i]->ring) > 0 || private_has_any(&pool->workers[i]->private)) {
             return true;
         }
     }
     return false;
+}
+
+bool vti_pool_has_children(struct task_pool *pool) {
+    uint32_t threads = load_acq(&pool->a_threads); /* carries workers[] */
+    for (uint32_t i = 0; i < threads; i++) {
+        if (private_has_any(&pool->workers[i]->private)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whoever sleeps has left a request with every worker, after the word that says so. With the barrier each fork has either
+ * seen it, and wakes somebody, or is seen by the look that follows [V3]. Where there is no membarrier requests stand for
+ * good, and each fork is a push with an epoch. */
+static bool leave_requests(struct task_pool *pool) {
+    uint32_t threads = load_acq(&pool->a_threads); /* carries workers[] */
+    for (uint32_t i = 0; i < threads; i++) {
+        private_ask_any(&pool->workers[i]->private);
+    }
+    (void)membarrier_all(); /* [V3] */
+    return vti_pool_has_children(pool);
 }
 
 static void wake_all(struct task_pool *pool) {
@@ -108,11 +130,11 @@ bool vti_worker_park(struct worker *w) {
     push_sleeper(pool, w);
     bool last = idle_fall_asleep(&pool->idle);
     vti_mutex_unlock(&pool->lock);
+    if (leave_requests(pool) || (last && vti_pool_has_work(pool))) {
+        unpark(pool, w);
+        return true;
+    }
     if (last) {
-        if (vti_pool_has_work(pool)) {
-            unpark(pool, w);
-            return true;
-        }
         drain_if_last(pool);
     }
     bump_owner(&w->a_parks, 1);

@@ -76,7 +76,7 @@ static struct worker *new_worker(struct task_pool *pool, unsigned index) {
         w->index = index;
         w->random = index * 2654435761u + 1;
         /* Sleepers leave a standing request, and nobody has asked this one yet; a lone worker waits to be asked. */
-        w->a_hungry = pool->width > 1 || index > 0;
+        private_init(&w->private, pool->width > 1 || index > 0);
         vti_ring_init(&w->ring);
         vti_freelist_init(&w->tickets, TICKET_SIZE);
     }
@@ -154,6 +154,7 @@ int task_pool_create(task_pool **pool, const task_pool_options *options) {
     if (pool == NULL || !options_are_good(o)) {
         return EINVAL;
     }
+    vti_membarrier_register();
     struct task_pool *p = new_pool(o);
     if (p == NULL) {
         return ENOMEM;
@@ -176,6 +177,7 @@ static struct {
 /* The child of a fork has none of the threads: it is no worker, and nobody will unlock what they held. */
 static void in_fork_child(void) {
     vti_self = (struct self){NULL, NULL, NULL};
+    vtask_worker_v1 = NULL;
     vti_mutex_init(&standard.lock);
 }
 

@@ -59,6 +59,7 @@ int vti_pool_add_worker(struct task_pool *pool);
 
 /* park.c */
 bool vti_pool_has_work(struct task_pool *pool); /* with the edge of every push before its epoch */
+bool vti_pool_has_children(struct task_pool *pool); /* somebody's private end is not empty: a hint */
 void vti_pool_wake_one(struct task_pool *pool); /* a sleeper, if there is one */
 void vti_worker_wake(struct worker *w);         /* off its list already; under the lock */
 void vti_worker_sleep(struct worker *w);        /* until woken; a_wake is 0 */
@@ -75,5 +76,6 @@ void vti_own_join_ended(struct task_pool *pool);
 
 /* child.c: publishes the calling worker's private children, the oldest first, `most` at the most. */
 void vti_children_publish(struct worker *w, uint32_t most);
+extern const struct job_kind vti_taken_kind; /* of struct worker's `taken` */
 
 #endif

@@ -12,23 +12,20 @@ enum {
     INBOX_BATCH = 64,       /* jobs taken from the inbox at once */
     SEARCH_NS = 20 * 1000,  /* a search lasts about as long as waking a worker would */
     SEARCH_PAUSES_MAX = 64, /* pauses between two rounds of a search */
+    SILENCE_NS = 50 * 1000, /* an owner who has not answered a request for so long is silent */
+    TINY_NS = 2 * 1000,     /* not worth stealing alone */
+    REST_LEAST_US = 20,
+    REST_MOST_US = 160,
 };
 
 _Thread_local struct self vti_self __attribute__((tls_model("initial-exec")));
+__thread struct vtask_worker *vtask_worker_v1;
 
-__attribute__((noreturn)) static COLD void die_of_unjoined(const struct frame *f) {
-    const char *site = f->children == 1 ? (const char *)f->forks : f->last_fork;
+COLD void vti_die_of_unjoined(const struct frame *f, const char *lost) {
     vti_thread_hold_faults(); /* a thief in the dead frame must not end the process before the report */
-    vti_die("vtask: a task ended with %u forked child(ren) unjoined: the last vt_fork at %s, in the task made at %s; a "
-            "thief may be writing into its dead frame, so the process ends here. Join every child with vt_join().\n",
-            f->children, site != NULL ? site : "?", f->where != NULL ? f->where : "?");
-}
-
-void vti_frame_leave(struct frame *f, struct frame *below) {
-    if (UNLIKELY(f->children != 0)) {
-        die_of_unjoined(f);
-    }
-    vti_self.frame = below;
+    vti_die("vtask: a task ended with a forked child unjoined: the vt_fork at %s, in the task made at %s; a thief may be "
+            "writing into its dead frame, so the process ends here. Join every child with vt_join().\n",
+            lost != NULL ? lost : "?", f->where != NULL ? f->where : "?");
 }
 
 /* Takes up to `most` of the own ring: dead entries are dropped, live ones go to the inbox, in order. */
@@ -86,7 +83,7 @@ static struct job *take_inbox(struct worker *w) {
 }
 
 /* Takes half of the victim's ring, at least one; all but the oldest go to the own ring, which is empty. */
-static struct job *steal_from(struct worker *w, struct worker *victim) {
+static struct job *steal_from_ring(struct worker *w, struct worker *victim) {
     struct job *first = NULL;
     for (size_t n = (vti_ring_size(&victim->ring) + 1) / 2; n > 0; n--) {
         struct job *job = vti_ring_take_any(&victim->ring);
@@ -100,10 +97,32 @@ static struct job *steal_from(struct worker *w, struct worker *victim) {
             vti_worker_push_quietly(w, job);
         }
     }
-    if (first == NULL && load_rlx(&victim->a_hungry) == 0) {
-        store_rlx(&victim->a_hungry, 1); /* a request: the victim sees it at a later fork or join */
-    }
     return first;
+}
+
+/* Takes the oldest private child; `force`: of an owner who was asked and stayed silent, too. */
+static struct job *steal_child(struct worker *w, struct worker *victim, bool force) {
+    struct vt_child *c = private_take_any(&victim->private, force);
+    if (c == NULL) {
+        return NULL;
+    }
+    bump_owner(&w->a_steals, 1);
+    w->taken.child = c;
+    w->taken.job.kind = &vti_taken_kind;
+    return &w->taken.job;
+}
+
+static struct job *steal_from(struct worker *w, struct worker *victim, bool force) {
+    struct job *job = steal_from_ring(w, victim);
+    if (job == NULL) {
+        job = steal_child(w, victim, force);
+    }
+    if (job == NULL) {
+        private_ask_any(&victim->private);
+    } else {
+        w->lone = vti_ring_size(&w->ring) == 0 && vti_ring_size(&victim->ring) == 0 && !private_has_any(&victim->private);
+    }
+    return job;
 }
 
 static uint32_t next_random(struct worker *w) {
@@ -111,12 +130,12 @@ static uint32_t next_random(struct worker *w) {
     return w->random >> 8;
 }
 
-static struct job *steal(struct worker *w) {
+static struct job *steal(struct worker *w, bool force) {
     uint32_t threads = load_acq(&w->pool->a_threads); /* carries workers[] */
     uint32_t start = next_random(w) % threads;
     for (uint32_t i = 0; i < threads; i++) {
         struct worker *victim = w->pool->workers[(start + i) % threads];
-        struct job *job = victim == w ? NULL : steal_from(w, victim);
+        struct job *job = victim == w ? NULL : steal_from(w, victim, force);
         if (job != NULL) {
             return job;
         }
@@ -124,20 +143,31 @@ static struct job *steal(struct worker *w) {
     return NULL;
 }
 
-/* One search, with growing pauses; no longer than a wake-up costs. */
+/* One search, with growing pauses; no longer than a wake-up costs, but for owners who have private children and are
+ * silent: they have SILENCE_NS to answer. */
 static struct job *search_round(struct worker *w) {
-    uint64_t end = vti_clock_ns() + SEARCH_NS;
+    uint64_t now = vti_clock_ns(), end = now + SEARCH_NS, silent_since = 0;
     for (unsigned pauses = 1;; pauses = pauses < SEARCH_PAUSES_MAX ? pauses * 2 : pauses) {
-        struct job *job = steal(w);
+        bool force = silent_since != 0 && now - silent_since >= SILENCE_NS;
+        struct job *job = steal(w, force);
         if (job == NULL) {
             job = take_inbox(w);
         }
-        if (job != NULL || vti_clock_ns() >= end) {
+        if (job != NULL || force) {
             return job;
+        }
+        if (!vti_pool_has_children(w->pool)) {
+            silent_since = 0;
+        } else if (silent_since == 0) {
+            silent_since = now;
+        }
+        if (silent_since == 0 && now >= end) {
+            return NULL;
         }
         for (unsigned i = 0; i < pauses; i++) {
             cpu_relax();
         }
+        now = vti_clock_ns();
     }
 }
 
@@ -160,6 +190,7 @@ static struct job *search(struct worker *w) {
 }
 
 static struct job *next_job(struct worker *w) {
+    w->lone = false;
     struct job *job = ++w->tick % INBOX_EVERY == 0 ? take_inbox(w) : NULL;
     if (job == NULL) {
         job = vti_ring_take_any(&w->ring);
@@ -172,7 +203,10 @@ static struct job *next_job(struct worker *w) {
 
 /* Begins when the pool has listed it: whoever starts a worker holds the lock until then. */
 static void settle(struct worker *w) {
+    static void *no_frame;
     vti_self = (struct self){w->pool, w, NULL};
+    w->private.inlined.identity = &no_frame; /* for callbacks of the user's outside tasks */
+    vtask_worker_v1 = &w->private.inlined;
     vti_thread_name(w->pool->name, w->index);
     char *low = vti_thread_stack_low();
     size_t reserve = w->pool->stack_size / 8;
@@ -181,9 +215,22 @@ static void settle(struct worker *w) {
 #else
     size_t most = 64u * 1024;
 #endif
-    w->stack_limit = low == NULL ? NULL : low + (reserve < most ? reserve : most);
+    w->private.inlined.stack_limit = low == NULL ? NULL : low + (reserve < most ? reserve : most);
     vti_mutex_lock(&w->pool->lock);
     vti_mutex_unlock(&w->pool->lock);
+}
+
+/* A job of a few instructions that is its owner's only one costs both more than it is worth: whoever has stolen one
+ * leaves all alone for a while, and longer each time. */
+static void run_lone(struct worker *w, struct job *job) {
+    uint64_t begun = vti_clock_ns();
+    job->kind->run(job);
+    if (vti_clock_ns() - begun >= TINY_NS) {
+        w->rest_us = 0;
+        return;
+    }
+    w->rest_us = w->rest_us == 0 ? REST_LEAST_US : w->rest_us * 2 > REST_MOST_US ? REST_MOST_US : w->rest_us * 2;
+    vti_thread_sleep_us(w->rest_us);
 }
 
 void *vti_worker_main(void *worker) {
@@ -191,11 +238,16 @@ void *vti_worker_main(void *worker) {
     struct job *job;
     settle(w);
     while ((job = next_job(w)) != NULL) {
-        job->kind->run(job);
-        ASSERT(vti_self.frame == NULL && w->newest == NULL);
+        if (UNLIKELY(w->lone)) {
+            run_lone(w, job);
+        } else {
+            job->kind->run(job);
+        }
+        ASSERT(vti_self.frame == NULL && private_bottom(&w->private) == 0);
         if (UNLIKELY(load_rlx(&w->pool->a_surplus) > 0)) { /* a hint; the lock decides */
             vti_worker_retire(w);
         }
     }
+    vtask_worker_v1 = NULL; /* thread-specific destructors of the user's are no worker */
     return NULL;
 }

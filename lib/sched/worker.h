@@ -1,8 +1,8 @@
 /* sched/worker.h: a pool's thread: its queues, and what runs on it.
  *
- * A worker has two ends: `ring`, which everybody may take from, oldest first, and a private list of forked children,
- * newest first, linked through the children. Only the owner touches the list; when a thief has set `a_hungry` the
- * owner publishes the oldest half of it as tickets on the ring, at its next fork or join.
+ * A worker has two ends: `ring`, which everybody may take from, oldest first, and the private end of its forked
+ * children, newest first. Who finds nothing leaves a request there, and the owner publishes the oldest half as tickets on
+ * the ring, at its next fork or join; of an owner who stays silent the oldest children are taken (sched/private.h).
  */
 #ifndef VTI_SCHED_WORKER_H
 #define VTI_SCHED_WORKER_H
@@ -10,25 +10,30 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <vtask/child.h>
 
 #include "base/atomic.h"
 #include "ds/freelist.h"
 #include "ds/ring.h"
 #include "os/thread.h"
 #include "sched/job.h"
+#include "sched/private.h"
 
 struct task_pool;
 struct vt_child;
 
-/* What runs: a task's function, or a child's. On the native stack of the thread that runs it. */
+/* What runs: a task's function, or a child's that a thief or the library runs (a child that is run by inlined code has
+ * the frame of what joined it). On the native stack of the thread that runs it. */
 struct frame {
+    void *self;            /* its identity points here */
     struct frame *parent;  /* the frame that cannot end before this one: whose await or join runs it, or whose child it
                               is (on any thread: it is alive until the join); NULL at the root */
     void *task;            /* the task layer's; a child has its parent's */
     const char *where;     /* where that was made */
-    const char *last_fork; /* where this frame forked last */
-    uintptr_t forks;       /* the sites of all unjoined children, by exclusive or: of a single one, its own */
-    uint32_t children;     /* forked and not joined yet */
+    vtask_slot *bottom;    /* of the worker's private end when it began, and when it ends, else a child is unjoined */
+    void **below;          /* the identity that it covers */
+    const char *last_fork; /* of the unjoined children that are in no private end: where the last was forked */
+    uint32_t outside;      /* how many those are */
 };
 
 /* What the calling thread is. */
@@ -43,24 +48,28 @@ struct worker {
     struct task_pool *pool;
     unsigned index;
     os_thread thread;
-    char *stack_limit; /* below this nothing is run inline */
 
     /* the owner's alone */
-    struct vt_child *newest, *oldest; /* private children */
-    uint32_t children;                /* how many those are */
-    uint32_t tick;                    /* jobs begun, for the inbox's turn */
-    uint32_t random;                  /* where the next search begins */
+    uint32_t tick;   /* jobs begun, for the inbox's turn */
+    uint32_t random; /* where the next search begins */
     struct freelist tickets;
+    struct {
+        struct job job;
+        struct vt_child *child; /* taken from somebody's private end, and run at once */
+    } taken;
+    bool lone;        /* the last job that was stolen was its victim's only one */
+    uint32_t rest_us; /* how long to leave lone jobs alone, since they are tiny */
 
     /* statistics: written by the owner, read by anybody; carry nothing */
     atomic_u64 a_jobs, a_steals, a_parks, a_blocks, a_published, a_spilled;
 
     char pad[CACHE_LINE];
-    atomic_u32 a_hungry; /* a thief found nothing: publish children. A request, carries nothing */
     atomic_u32 a_wake;   /* 1: woken. See sched/park.c */
     atomic_u32 a_epoch;  /* changes after each push: see sched/idle.h */
     struct worker *next; /* in the pool's list of sleepers or of spares, under its lock */
     struct ring ring;
+    char pad1[CACHE_LINE];
+    struct private_end private;
 };
 
 /* Queues a job at the calling worker's ring and wakes somebody if need be. Never fails. */
@@ -74,15 +83,38 @@ void vti_worker_empty_ring(struct worker *w);
 void *vti_worker_main(void *worker);
 /* Whether the calling worker has enough stack left to run a job on top of what it does. */
 static inline bool worker_has_stack(const struct worker *w) {
-    return (char *)__builtin_frame_address(0) > w->stack_limit;
+    return (char *)__builtin_frame_address(0) > w->private.inlined.stack_limit;
 }
+
+/* Ends the process: what a thief may be writing into is gone. */
+__attribute__((noreturn)) void vti_die_of_unjoined(const struct frame *f, const char *lost);
 
 /* Begins a frame on this thread. */
 static inline void frame_enter(struct frame *f, struct frame *parent, void *of, const char *where) {
-    *f = (struct frame){parent, of, where, NULL, 0, 0};
+    struct worker *w = vti_self.worker;
+    *f = (struct frame){.self = f, .parent = parent, .task = of, .where = where};
+    if (w != NULL) {
+        f->bottom = w->private.inlined.bottom;
+        f->below = w->private.inlined.identity;
+        w->private.inlined.identity = &f->self;
+    }
     vti_self.frame = f;
 }
-/* Ends it; aborts if a child is unjoined. `below` is the frame this thread returns to. */
-void vti_frame_leave(struct frame *f, struct frame *below);
+/* At once after what it ran: ends the process if a child is unjoined. */
+static inline void frame_ended(const struct frame *f) {
+    if (vti_self.worker != NULL) {
+        vtask_children_ended(&vti_self.worker->private.inlined, f->bottom);
+    }
+    if (UNLIKELY(f->outside != 0)) {
+        vti_die_of_unjoined(f, f->last_fork);
+    }
+}
+/* Ends it. `below` is the frame this thread returns to. */
+static inline void frame_leave(const struct frame *f, struct frame *below) {
+    if (vti_self.worker != NULL) {
+        vti_self.worker->private.inlined.identity = f->below;
+    }
+    vti_self.frame = below;
+}
 
 #endif

@@ -83,8 +83,9 @@ static void run(task *t, struct frame *below) {
     }
     frame_enter(&f, below, t, t->where);
     int error = t->fn(t->arg, &value);
+    frame_ended(&f);
     free_argument(t);
-    vti_frame_leave(&f, below);
+    frame_leave(&f, below);
     vti_task_end(t, error, value);
 }
 

@@ -1,0 +1,24 @@
+/* os/membarrier.h: a full memory barrier on every running thread of this process, paid by the caller alone. */
+#ifndef VTI_OS_MEMBARRIER_H
+#define VTI_OS_MEMBARRIER_H
+
+#include <stdbool.h>
+
+#include "base/atomic.h"
+
+/* 1: it works. Goes from 0 to 1 at registration, and back for good when the kernel refuses. */
+extern atomic_u32 vti_a_membarrier;
+
+/* A snapshot: whoever relies on it must be right with either answer. */
+static inline bool membarrier_works(void) { return load_rlx(&vti_a_membarrier) != 0; /* carries nothing */ }
+
+/* Once a process, before the first use; again does no harm. */
+void vti_membarrier_register(void);
+/* What this thread wrote before is seen by what other threads read after their next light barrier, and the other way
+ * round. False: the kernel refused, now and from now on, and nothing is promised. */
+bool vti_membarrier_all(void);
+#define membarrier_all() vti_membarrier_all()
+/* For tests: refuses from now on, whatever the kernel says. */
+void vti_membarrier_refuse(void);
+
+#endif
