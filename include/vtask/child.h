@@ -61,10 +61,9 @@ VTASK_PUBLIC int vt_join_at(vt_child *c, task_value *result, const char *where) 
 
 /** The rest of a fork, where somebody asks for work or the private end is full. The task that forked `c`, at once. */
 VTASK_PUBLIC void vt_child_pushed(vt_child *c) VTASK_SYMBOL(vt_child_pushed);
-/** Tidies up after joins out of order; or, with `lost` not NULL, ends the process: what the calling worker ran has ended
- * without joining that child. `lost` is not looked into, only `where`, which is where it was forked. */
-VTASK_PUBLIC void vt_child_left(const vt_child *lost, const char *where) VTASK_SYMBOL(vt_child_left)
-    __attribute__((cold));
+/** What the calling worker ran, beginning with `bottom`, has ended and left more behind: tidies up after joins that were
+ * out of order; ends the process if a child is unjoined. */
+VTASK_PUBLIC void vt_child_left(void *bottom) VTASK_SYMBOL(vt_child_left) __attribute__((cold));
 
 /* Makes it the newest child of the calling worker. */
 static inline void vtask_child_push(struct vtask_worker *w, vt_child *c, task_fn *fn, void *arg, const char *where) {
@@ -75,26 +74,16 @@ static inline void vtask_child_push(struct vtask_worker *w, vt_child *c, task_fn
     c->where = where;
     c->at = at;
     VTASK_STORE(&c->word, VTASK_CHILD_PRIVATE);
-    if (__builtin_expect(!vtask_push(w, at, c), 0)) {
+    if (__builtin_expect(!vtask_push(w, at, c, where), 0)) {
         vt_child_pushed(c);
-    }
-}
-
-/* What began with bottom at `at` has ended. An unjoined child of it lies in a frame that is gone, so it is looked at here,
- * before any call uses that memory again. */
-__attribute__((always_inline)) static inline void vtask_children_ended(struct vtask_worker *w, vtask_slot *at) {
-    if (__builtin_expect(VTASK_LOAD(&w->bottom) > at, 0)) {
-        const vt_child *lost = NULL;
-        while (lost == NULL && at < VTASK_LOAD(&w->bottom)) {
-            lost = VTASK_LOAD(at++);
-        }
-        vt_child_left(lost, lost != NULL ? lost->where : NULL);
     }
 }
 
 /* It has been run here, and is joined. */
 static inline void vtask_child_joined(struct vtask_worker *w, vtask_slot *at, vt_child *c, const char *where) {
-    vtask_children_ended(w, at);
+    if (__builtin_expect(VTASK_LOAD(&w->bottom) > at, 0)) {
+        vt_child_left(at);
+    }
     c->at = (void *)where;
     VTASK_STORE(&c->word, VTASK_CHILD_JOINED);
 }

@@ -25,7 +25,10 @@ struct vt_child;
 
 #endif
 
-typedef VTASK_SHARED(struct vt_child *) vtask_slot;
+typedef struct vtask_slot {
+    VTASK_SHARED(struct vt_child *) child;
+    const char *where; /* where it was forked: the owner's, for when the child's own frame is gone */
+} vtask_slot;
 
 /* What inlined code sees of the worker that runs it. */
 struct vtask_worker {
@@ -37,8 +40,9 @@ struct vtask_worker {
 };
 
 /* Says whether that was all; if not, the library must be called. The child is written. */
-static inline int vtask_push(struct vtask_worker *w, vtask_slot *at, struct vt_child *c) {
-    VTASK_STORE(at, c);
+static inline int vtask_push(struct vtask_worker *w, vtask_slot *at, struct vt_child *c, const char *where) {
+    VTASK_STORE(&at->child, c);
+    at->where = where;
     VTASK_RELEASE(&w->bottom, at + 1); /* [V1] [V2] */
     VTASK_LIGHT_BARRIER();             /* [V3] */
     return at < VTASK_LOAD(&w->limit);
@@ -47,7 +51,7 @@ static inline int vtask_push(struct vtask_worker *w, vtask_slot *at, struct vt_c
 /* Takes the newest child back, from slot `at`, if it is `c` and nobody can have taken it: else says no, and nothing has
  * happened. */
 static inline int vtask_pop(struct vtask_worker *w, vtask_slot *at, const struct vt_child *c) {
-    if (VTASK_LOAD(at) != c) {
+    if (VTASK_LOAD(&at->child) != c) {
         return 0;
     }
     VTASK_RELEASE(&w->bottom, at); /* [V1] */

@@ -160,7 +160,7 @@ static void publish_quietly(struct worker *w, uint32_t most) {
     vtask_slot *first;
     uint32_t n = private_give_owner(&w->private, most, &first);
     for (uint32_t i = 0; i < n; i++) {
-        vt_child *c = VTASK_LOAD(&first[i]); /* NULL: it was joined out of order */
+        vt_child *c = VTASK_LOAD(&first[i].child); /* NULL: it was joined out of order */
         if (c != NULL) {
             publish(w, c);
         }
@@ -232,11 +232,13 @@ void vti_child_fork(vt_child *c, task_fn *fn, void *arg, const char *where) {
     count_outside(where);
 }
 
-void vt_child_left(const vt_child *lost, const char *where) {
-    if (lost != NULL) {
-        vti_die_of_unjoined(vti_self.frame, where);
-    }
+void vt_child_left(void *bottom) {
     struct private_end *p = &vti_self.worker->private;
+    for (const vtask_slot *at = bottom; at < p->inlined.bottom; at++) {
+        if (at->child != NULL) {
+            vti_die_of_unjoined(vti_self.frame, at->where);
+        }
+    }
     private_tidy_owner(p, private_lock_owner(p));
 }
 
@@ -325,7 +327,7 @@ static bool is_in_place(const vt_child *c) {
     if (at == NULL) {
         return true;
     }
-    return w != NULL && at >= w->private.slots && at < w->private.inlined.bottom && *at == c;
+    return w != NULL && at >= w->private.slots && at < w->private.inlined.bottom && at->child == c;
 }
 
 /* 0: the caller may join it. */

@@ -69,7 +69,7 @@
 
 struct private_end {
     struct vtask_worker inlined;
-    vtask_slot none;                     /* always NULL: below the oldest */
+    vtask_slot none;                     /* always empty: below the oldest */
     vtask_slot slots[PRIVATE_SLOTS + 1]; /* the last one only until the library has seen that the rest is full */
     char pad[64];                        /* thieves' cache line */
     atomic_u64 a_boundary;
@@ -109,7 +109,7 @@ static inline uint32_t private_bottom(struct private_end *p) { return (uint32_t)
 /* Unlocks, with bottom above the newest full slot. */
 static inline void private_tidy_owner(struct private_end *p, uint64_t locked) {
     uint32_t top = boundary_top(locked), bottom = private_bottom(p);
-    while (bottom > 0 && VTASK_LOAD(&p->slots[bottom - 1]) == NULL) {
+    while (bottom > 0 && VTASK_LOAD(&p->slots[bottom - 1].child) == NULL) {
         bottom--;
     }
     VTASK_RELEASE(&p->inlined.bottom, p->slots + bottom); /* [V1] */
@@ -119,7 +119,7 @@ static inline void private_tidy_owner(struct private_end *p, uint64_t locked) {
 /* Empties the slot of a child that is joined; says whether it was private still, and so is the owner's to run. */
 static inline bool private_remove_owner(struct private_end *p, vtask_slot *at) {
     uint64_t locked = private_lock_owner(p);
-    VTASK_STORE(at, (struct vt_child *)NULL);
+    VTASK_STORE(&at->child, (struct vt_child *)NULL);
     private_tidy_owner(p, locked);
     return at >= p->slots + boundary_top(locked);
 }
@@ -165,7 +165,7 @@ static inline void private_ask_any(struct private_end *p) {
 static inline uint32_t private_oldest(struct private_end *p, uint32_t top) {
     vtask_slot *bottom = load_acq(&p->inlined.bottom); /* [V1] [V2] */
     for (uint32_t i = top; p->slots + i < bottom; i++) {
-        if (VTASK_LOAD(&p->slots[i]) != NULL) {
+        if (VTASK_LOAD(&p->slots[i].child) != NULL) {
             return i;
         }
     }
@@ -197,7 +197,7 @@ static inline struct vt_child *private_take_any(struct private_end *p, bool forc
     if (i > PRIVATE_SLOTS) {
         return NULL;
     }
-    struct vt_child *c = VTASK_LOAD(&p->slots[i]); /* the CAS says that it is still there */
+    struct vt_child *c = VTASK_LOAD(&p->slots[i].child); /* the CAS says that it is still there */
     uint64_t tag = (boundary & ~(BOUNDARY_TAG - 1)) + BOUNDARY_TAG;
     return cas_acqrel(&p->a_boundary, &boundary, tag | BOUNDARY_OPEN | (i + 1)) ? c : NULL; /* [V4] */
 }

@@ -100,10 +100,10 @@ static inline void frame_enter(struct frame *f, struct frame *parent, void *of, 
     }
     vti_self.frame = f;
 }
-/* At once after what it ran: ends the process if a child is unjoined. */
+/* After what it ran: ends the process if a child is unjoined. */
 static inline void frame_ended(const struct frame *f) {
-    if (vti_self.worker != NULL) {
-        vtask_children_ended(&vti_self.worker->private.inlined, f->bottom);
+    if (vti_self.worker != NULL && UNLIKELY(vti_self.worker->private.inlined.bottom > f->bottom)) {
+        vt_child_left(f->bottom);
     }
     if (UNLIKELY(f->outside != 0)) {
         vti_die_of_unjoined(f, f->last_fork);

@@ -41,7 +41,8 @@ static int await_down(void *arg, task_value *result) {
 START_TEST(nesting_deeper_than_all_stacks_is_overflow_and_no_hang) {
     task_fn *const chains[] = {join_down, await_down};
     make_pool(2, 64 * 1024);
-    int error = task_join(task_run_with(&inside, chains[_i], (void *)(intptr_t)100000), NULL);
+    /* 256 stacks of 64 KiB: a child alone takes 64 bytes of them at each level */
+    int error = task_join(task_run_with(&inside, chains[_i], (void *)(intptr_t)300000), NULL);
     ck_assert_int_eq(error, VTASK_E_OVERFLOW);
     ck_assert_int_eq(task_join(task_run_with(&inside, chains[_i], (void *)(intptr_t)10), NULL), 0);
     close_pool();
