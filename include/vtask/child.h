@@ -14,14 +14,14 @@ typedef struct vt_child {
     uint64_t word;     /**< who runs it, whether it has ended, who waits: an atomic word */
     task_fn *fn;       /**< its work */
     void *arg;         /**< its argument */
-    void *owner;       /**< what forked it, which alone may join it */
+    void *owner;       /**< what forked it, which alone may join it; plus 1: a typed child, which is its own argument */
     const char *where; /**< where it was forked */
-    void *at;          /**< its slot in its worker's private end, if it has one; joined: where that was */
+    void *at;          /**< its slot in its worker's private end, if it has one */
     void *with;        /**< published: its stand-in on the ring; run by its joiner: the frame it runs in */
     task_value value;  /**< its value, once a thief has ended it */
 } vt_child;
 
-/* Two values of `word` that inlined code writes; see lib/sched/child.c. */
+/* What inlined code writes into `word`, the second one with the join's site above it; see lib/sched/child.c. */
 #define VTASK_CHILD_PRIVATE 0xc501u
 #define VTASK_CHILD_JOINED 0xc507u
 
@@ -59,41 +59,38 @@ VTASK_PUBLIC int vt_join_at(vt_child *c, task_value *result, const char *where) 
 
 /* --- what the inlined code calls, and the inlined code; programs use the macros --- */
 
+/** A fork or join that inlined code cannot do alone. As vt_fork_at() and vt_join_at(). */
+VTASK_PUBLIC void vt_child_fork(vt_child *c, task_fn *fn, void *arg, const char *where) VTASK_SYMBOL(vt_child_fork);
+VTASK_PUBLIC int vt_child_join(vt_child *c, task_value *result, const char *where) VTASK_SYMBOL(vt_child_join);
 /** The rest of a fork, where somebody asks for work or the private end is full. The task that forked `c`, at once. */
 VTASK_PUBLIC void vt_child_pushed(vt_child *c) VTASK_SYMBOL(vt_child_pushed);
 /** What the calling worker ran, beginning with `bottom`, has ended and left more behind: tidies up after joins that were
  * out of order; ends the process if a child is unjoined. */
 VTASK_PUBLIC void vt_child_left(void *bottom) VTASK_SYMBOL(vt_child_left) __attribute__((cold));
 
-/* Makes it the newest child of the calling worker. */
-static inline void vtask_child_push(struct vtask_worker *w, vt_child *c, task_fn *fn, void *arg, const char *where) {
-    vtask_slot *at = VTASK_LOAD(&w->bottom);
-    c->fn = fn;
-    c->arg = arg;
-    c->owner = w->identity;
+/* Makes it the newest child of the calling worker; its arguments are written. */
+static inline void vtask_child_push(struct vtask_worker *w, vtask_slot *at, vt_child *c, const char *where) {
     c->where = where;
     c->at = at;
-    VTASK_STORE(&c->word, VTASK_CHILD_PRIVATE);
-    if (__builtin_expect(!vtask_push(w, at, c, where), 0)) {
+    c->word = VTASK_CHILD_PRIVATE;
+    if (__builtin_expect(!vtask_push(w, at, c), 0)) {
         vt_child_pushed(c);
     }
 }
 
-/* It has been run here, and is joined. */
-static inline void vtask_child_joined(struct vtask_worker *w, vtask_slot *at, vt_child *c, const char *where) {
-    if (__builtin_expect(VTASK_LOAD(&w->bottom) > at, 0)) {
-        vt_child_left(at);
-    }
-    c->at = (void *)where;
-    VTASK_STORE(&c->word, VTASK_CHILD_JOINED);
-}
+static inline uint64_t vtask_child_joined(const char *where) { return VTASK_CHILD_JOINED | (uint64_t)(uintptr_t)where << 16; }
 
 static inline void vtask_fork(vt_child *c, task_fn *fn, void *arg, const char *where) {
     struct vtask_worker *w = vtask_worker_v1;
     if (__builtin_expect(w == NULL || c == NULL || fn == NULL, 0)) {
-        vt_fork_at(c, fn, arg, where);
+        vt_child_fork(c, fn, arg, where);
     } else {
-        vtask_child_push(w, c, fn, arg, where);
+        vtask_slot *at = VTASK_LOAD(&w->bottom);
+        c->fn = fn;
+        c->arg = arg;
+        c->owner = w->identity;
+        at->where = where;
+        vtask_child_push(w, at, c, where);
     }
 }
 
@@ -102,18 +99,21 @@ static inline int vtask_join(vt_child *c, task_value *result, const char *where)
     task_value value;
     value.u64 = 0;
     if (__builtin_expect(w == NULL || c == NULL || (char *)&value <= w->stack_limit, 0)) {
-        return vt_join_at(c, result, where);
+        return vt_child_join(c, result, where);
     }
-    vtask_slot *at = VTASK_LOAD(&w->bottom) - 1;
+    vtask_slot *at = (vtask_slot *)c->at;
     void **identity = w->identity;
     if (__builtin_expect(c->owner != identity || VTASK_LOAD(&c->word) != VTASK_CHILD_PRIVATE || !vtask_pop(w, at, c), 0)) {
-        return vt_join_at(c, result, where);
+        return vt_child_join(c, result, where);
     }
     c->with = *identity;
     w->identity = &c->with;
     int error = c->fn(c->arg, &value);
     w->identity = identity;
-    vtask_child_joined(w, at, c, where);
+    if (__builtin_expect(VTASK_LOAD(&w->bottom) > at, 0)) {
+        vt_child_left(at);
+    }
+    c->word = vtask_child_joined(where);
     if (error == 0 && result != NULL) {
         *result = value;
     }

@@ -22,6 +22,14 @@
 /* Every function's ELF symbol is vtask_<name>, so that an application with a task_create() of its own links. */
 #define VTASK_SYMBOL(name) __asm__("vtask_" #name)
 
+#if defined(__SANITIZE_THREAD__)
+#define VTASK_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define VTASK_THREAD_SANITIZER 1
+#endif
+#endif
+
 #define VTASK_STRING2(x) #x
 #define VTASK_STRING(x) VTASK_STRING2(x)
 /** One string literal naming this line, "file.c:41": what the ..._at functions take as `where`. */

@@ -35,17 +35,35 @@
 
 VTASK_BEGIN_DECLS
 
-/* Whether a typed child's scope may end: it was joined. */
-static inline int vtask_child_is_joined(const vt_child *c) { return VTASK_LOAD(&c->word) == VTASK_CHILD_JOINED; }
+/* Whether a typed child's scope may end: it was joined. A plain load, which the compiler can do without where it sees
+ * the join; under ThreadSanitizer one that may meet the thief of a forgotten child. */
+static inline int vtask_child_is_joined(const vt_child *c) {
+#ifdef VTASK_THREAD_SANITIZER
+    uint64_t word = VTASK_LOAD(&c->word);
+#else
+    uint64_t word = c->word;
+#endif
+    return (word & 0xffff) == VTASK_CHILD_JOINED;
+}
 
-/* Takes a typed child back, to be run here; its slot was `*at`. It lies in the frame that joins it, so its address says
- * whether there is room on this stack. */
-static inline int vtask_child_pop(struct vtask_worker *w, vtask_slot **at, const vt_child *c) {
-    if (__builtin_expect(w == NULL || (const char *)c <= w->stack_limit, 0)) {
-        return 0;
+/* Forks a typed child: what it runs takes the child itself. A task's end does not look for it, as its scope does. */
+static inline void vtask_child_fork(vt_child *c, task_fn *fn, const char *where) {
+    struct vtask_worker *w = vtask_worker_v1;
+    if (__builtin_expect(w == NULL, 0)) {
+        vt_child_fork(c, fn, c, where);
+    } else {
+        vtask_slot *at = VTASK_LOAD(&w->bottom);
+        c->fn = fn;
+        c->owner = (char *)w->identity + 1;
+        vtask_child_push(w, at, c, where);
     }
-    *at = VTASK_LOAD(&w->bottom) - 1;
-    return vtask_pop(w, *at, c);
+}
+
+/* Takes a typed child back, to be run here. It lies in the frame that joins it, so its address says whether there is room
+ * on this stack. */
+static inline int vtask_child_pop(const vt_child *c) {
+    struct vtask_worker *w = vtask_worker_v1;
+    return w != NULL && (const char *)c > w->stack_limit && vtask_pop(w, (vtask_slot *)c->at, c);
 }
 
 /**
@@ -85,7 +103,7 @@ VTASK_END_DECLS
     }                                                                                   \
     VTASK_SLOW T name##_vt_join_slow(struct name##_vt *child_, const char *where_) {    \
         T zero_;                                                                        \
-        int code_ = vt_join_at(&child_->head, NULL, where_);                            \
+        int code_ = vt_child_join(&child_->head, NULL, where_);                            \
         if (code_ == 0) {                                                               \
             return child_->value;                                                       \
         }                                                                               \
@@ -96,13 +114,11 @@ VTASK_END_DECLS
         return zero_;                                                                   \
     }                                                                                   \
     static inline T name##_vt_join(struct name##_vt *child_, const char *where_) {      \
-        struct vtask_worker *w_ = vtask_worker_v1;                                      \
-        vtask_slot *at_;                                                                \
-        if (__builtin_expect(!vtask_child_pop(w_, &at_, &child_->head), 0)) {           \
+        if (__builtin_expect(!vtask_child_pop(&child_->head), 0)) {           \
             return name##_vt_join_slow(child_, where_);                                 \
         }                                                                               \
         T value_ = name arguments;                                                      \
-        vtask_child_joined(w_, at_, &child_->head, where_);                             \
+        child_->head.word = vtask_child_joined(where_);                             \
         return value_;                                                                  \
     }                                                                                   \
     VTASK_TYPED(name)                                                                   \
@@ -122,19 +138,17 @@ VTASK_END_DECLS
         return 0;                                                                       \
     }                                                                                   \
     VTASK_SLOW void name##_vt_join_slow(struct name##_vt *child_, const char *where_) { \
-        int code_ = vt_join_at(&child_->head, NULL, where_);                            \
+        int code_ = vt_child_join(&child_->head, NULL, where_);                            \
         if (VTASK_IS_UNRUN(code_)) {                                                    \
             name arguments;                                                             \
         }                                                                               \
     }                                                                                   \
     static inline void name##_vt_join(struct name##_vt *child_, const char *where_) {   \
-        struct vtask_worker *w_ = vtask_worker_v1;                                      \
-        vtask_slot *at_;                                                                \
-        if (__builtin_expect(!vtask_child_pop(w_, &at_, &child_->head), 0)) {           \
+        if (__builtin_expect(!vtask_child_pop(&child_->head), 0)) {           \
             name##_vt_join_slow(child_, where_);                                        \
         } else {                                                                        \
             name arguments;                                                             \
-            vtask_child_joined(w_, at_, &child_->head, where_);                         \
+            child_->head.word = vtask_child_joined(where_);                         \
         }                                                                               \
     }                                                                                   \
     VTASK_TYPED(name)                                                                   \
@@ -142,7 +156,7 @@ VTASK_END_DECLS
 
 #define VTASK_FORK(name, child, stores)                                   \
     struct name##_vt child __attribute__((cleanup(name##_vt_end_scope))); \
-    stores vtask_fork(&child.head, name##_vt_run, &child, VTASK_WHERE)
+    stores vtask_child_fork(&child.head, name##_vt_run, VTASK_WHERE)
 
 /** Joins the child of that function or procedure. */
 #define VT_JOIN(name, child) name##_vt_join(&(child), VTASK_WHERE)

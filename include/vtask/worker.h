@@ -27,7 +27,7 @@ struct vt_child;
 
 typedef struct vtask_slot {
     VTASK_SHARED(struct vt_child *) child;
-    const char *where; /* where it was forked: the owner's, for when the child's own frame is gone */
+    const char *where; /* where a vt_child was forked: the owner's, for when the child's own frame is gone */
 } vtask_slot;
 
 /* What inlined code sees of the worker that runs it. */
@@ -40,18 +40,18 @@ struct vtask_worker {
 };
 
 /* Says whether that was all; if not, the library must be called. The child is written. */
-static inline int vtask_push(struct vtask_worker *w, vtask_slot *at, struct vt_child *c, const char *where) {
+static inline int vtask_push(struct vtask_worker *w, vtask_slot *at, struct vt_child *c) {
     VTASK_STORE(&at->child, c);
-    at->where = where;
     VTASK_RELEASE(&w->bottom, at + 1); /* [V1] [V2] */
     VTASK_LIGHT_BARRIER();             /* [V3] */
     return at < VTASK_LOAD(&w->limit);
 }
 
-/* Takes the newest child back, from slot `at`, if it is `c` and nobody can have taken it: else says no, and nothing has
- * happened. */
+/* Takes the child in slot `at` back, if it is the newest, and `c`, and nobody can have taken it: else says no, and nothing
+ * has happened. (Asking for `at` and comparing bottom with it, instead of reading bottom, keeps a chain of loads that wait
+ * for stores off the fast path.) */
 static inline int vtask_pop(struct vtask_worker *w, vtask_slot *at, const struct vt_child *c) {
-    if (VTASK_LOAD(&at->child) != c) {
+    if (__builtin_expect(VTASK_LOAD(&w->bottom) != at + 1 || VTASK_LOAD(&at->child) != c, 0)) {
         return 0;
     }
     VTASK_RELEASE(&w->bottom, at); /* [V1] */

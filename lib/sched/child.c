@@ -13,12 +13,13 @@
  *   bits    name    set by          meaning
  *   0..7    state   as above
  *   8..15   tag     always: tells a child from other memory
+ *   16..63  site    join            JOINED: where it was joined
  *   32..63  error   thief's end     DONE: the code
  *
- *   plain field     PRIVATE, LONE             taken or PUBLISHED, WAITING   RUNNING      DONE         JOINED
- *   at              its slot, or NULL: it has none (LONE, or the private end was full)               the join's site
- *   with            nobody                    PUBLISHED: the ticket         its frame    nobody       nobody
- *   value           nobody                    the thief                     nobody       the owner    nobody
+ *   plain field     PRIVATE, LONE             taken or PUBLISHED, WAITING   RUNNING      DONE
+ *   at              its slot, or NULL: it has none (LONE, or the private end was full)
+ *   with            nobody                    PUBLISHED: the ticket         its frame    nobody
+ *   value           nobody                    the thief                     nobody       the owner
  *   owner, fn, arg, where: written at the fork, then read only
  *
  * Who runs a child is decided by the boundary of its worker's private end (sched/private.h), and once it is published by
@@ -73,12 +74,18 @@ static const uint32_t *state_half(const vt_child *c) {
 }
 
 /* Who may join: what runs on this worker, or this thread's frame, or this thread. */
+static bool is_typed(const vt_child *c) { return ((uintptr_t)c->owner & 1) != 0; }
+static void *owner_of(const vt_child *c) { return (char *)c->owner - is_typed(c); }
+
 static void *identity(void) {
     if (vti_self.worker != NULL) {
         return vti_self.worker->private.inlined.identity;
     }
     return vti_self.frame != NULL ? (void *)&vti_self.frame->self : (void *)&vti_self;
 }
+
+/* Of a typed child it is the child. */
+static void *argument_of(vt_child *c) { return is_typed(c) ? c : c->arg; }
 
 static int no_function(void *arg, task_value *result) {
     (void)arg;
@@ -90,12 +97,12 @@ static int no_function(void *arg, task_value *result) {
 
 /* Runs a child that is the caller's alone. */
 static void run_stolen(vt_child *c) {
-    struct frame *owner = *(void **)c->owner, f; /* no frame: forked by a callback of the user's */
+    struct frame *owner = *(void **)owner_of(c), f; /* no frame: forked by a callback of the user's */
     const uint32_t *sleeping_on = state_half(c);
     task_value value = {.u64 = 0};
     bump_owner(&vti_self.worker->a_jobs, 1);
     frame_enter(&f, owner, owner != NULL ? owner->task : NULL, owner != NULL ? owner->where : c->where);
-    int error = c->fn(c->arg, &value);
+    int error = c->fn(argument_of(c), &value);
     frame_ended(&f);
     frame_leave(&f, NULL);
     c->value = value;
@@ -225,7 +232,7 @@ void vt_child_pushed(vt_child *c) {
 void vti_child_fork(vt_child *c, task_fn *fn, void *arg, const char *where) {
     fn = fn != NULL ? fn : no_function;
     if (vtask_worker_v1 != NULL) {
-        vtask_child_push(vtask_worker_v1, c, fn, arg, where);
+        vtask_fork(c, fn, arg, where);
         return;
     }
     *c = (vt_child){.word = word_of(CHILD_LONE), .fn = fn, .arg = arg, .owner = identity(), .where = where};
@@ -249,7 +256,7 @@ static int run_here(vt_child *c) {
     task_value value = {.u64 = 0};
     store_rlx(&c->word, word_of(CHILD_RUNNING)); /* for who must not join it; carries nothing */
     frame_enter(&f, below, below != NULL ? below->task : NULL, below != NULL ? below->where : c->where);
-    int error = c->fn(c->arg, &value);
+    int error = c->fn(argument_of(c), &value);
     frame_ended(&f);
     frame_leave(&f, below);
     c->value = value;
@@ -316,8 +323,9 @@ static int join_of_worker(struct worker *w, vt_child *c) {
 
 static bool is_child_word(uint64_t word) {
     enum child_state state = state_of(word);
-    bool plain = word == word_of(state) && state > CHILD_EMPTY && state != CHILD_DONE && state <= CHILD_JOINED;
-    return plain || (state == CHILD_DONE && word << 32 == word_of(CHILD_DONE) << 32);
+    bool plain = word == word_of(state) && state > CHILD_EMPTY && state < CHILD_DONE;
+    bool done = state == CHILD_DONE && word << 32 == word_of(CHILD_DONE) << 32;
+    return plain || done || (word & 0xffff) == word_of(CHILD_JOINED);
 }
 
 /* A child that was copied is not where its slot says. */
@@ -337,11 +345,11 @@ static int refuse(vt_child *c, uint64_t word, const char **first) {
         return word == 0 ? VT_E_EMPTY : VT_E_CORRUPT;
     }
     if (state_of(word) == CHILD_JOINED) {
-        *first = c->at;
+        *first = (const char *)(uintptr_t)(word >> 16);
         return VT_E_REPEATED;
     }
     *first = c->where;
-    if (c->owner != identity()) {
+    if (owner_of(c) != identity()) {
         return VT_E_NOT_OWNER;
     }
     return is_in_place(c) ? 0 : VT_E_CORRUPT;
@@ -359,7 +367,6 @@ int vti_child_join(vt_child *c, task_value *result, int *error, const char *wher
     if (*error == 0 && result != NULL) {
         *result = c->value;
     }
-    c->at = (void *)where;
-    store_rel(&c->word, word_of(CHILD_JOINED)); /* for who joins it again, with the site */
+    store_rel(&c->word, vtask_child_joined(where)); /* for who joins it again, with the site */
     return 0;
 }

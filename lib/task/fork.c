@@ -25,7 +25,7 @@ static int refuse(int code, const char *call, const char *where, const char *fir
     return code;
 }
 
-void vt_fork_at(vt_child *c, task_fn *fn, void *arg, const char *where) {
+void vt_child_fork(vt_child *c, task_fn *fn, void *arg, const char *where) {
     if (c == NULL) {
         (void)refuse(EINVAL, "vt_fork", where, NULL);
         return;
@@ -33,7 +33,7 @@ void vt_fork_at(vt_child *c, task_fn *fn, void *arg, const char *where) {
     vti_child_fork(c, fn, arg, where);
 }
 
-int vt_join_at(vt_child *c, task_value *result, const char *where) {
+int vt_child_join(vt_child *c, task_value *result, const char *where) {
     const char *first = NULL;
     int error = 0;
     if (c == NULL) {
@@ -42,6 +42,10 @@ int vt_join_at(vt_child *c, task_value *result, const char *where) {
     int refused = vti_child_join(c, result, &error, where, &first);
     return refused == 0 ? error : refuse(refused, "vt_join", where, first);
 }
+
+void vt_fork_at(vt_child *c, task_fn *fn, void *arg, const char *where) { vtask_fork(c, fn, arg, where); }
+
+int vt_join_at(vt_child *c, task_value *result, const char *where) { return vtask_join(c, result, where); }
 
 void vt_child_forgotten(const vt_child *c) {
     if (c != NULL) {
