@@ -78,7 +78,9 @@ static inline void vtask_child_push(struct vtask_worker *w, vtask_slot *at, vt_c
     }
 }
 
-static inline uint64_t vtask_child_joined(const char *where) { return VTASK_CHILD_JOINED | (uint64_t)(uintptr_t)where << 16; }
+static inline uint64_t vtask_child_joined(const char *where) {
+    return VTASK_CHILD_JOINED | (uint64_t)(uintptr_t)where << 16;
+}
 
 static inline void vtask_fork(vt_child *c, task_fn *fn, void *arg, const char *where) {
     struct vtask_worker *w = vtask_worker_v1;

@@ -88,40 +88,40 @@ VTASK_END_DECLS
         }                                                                 \
     }
 
-#define VTASK_FUNCTION(T, name, parameters, fields, arguments)                          \
-    static T name parameters;                                                           \
-    struct name##_vt {                                                                  \
-        vt_child head;                                                                  \
-        T value;                                                                        \
-        fields                                                                          \
-    };                                                                                  \
-    static inline int name##_vt_run(void *self_, task_value *none_) {                   \
-        struct name##_vt *child_ = (struct name##_vt *)self_;                           \
-        (void)none_;                                                                    \
-        child_->value = name arguments;                                                 \
-        return 0;                                                                       \
-    }                                                                                   \
-    VTASK_SLOW T name##_vt_join_slow(struct name##_vt *child_, const char *where_) {    \
-        T zero_;                                                                        \
-        int code_ = vt_child_join(&child_->head, NULL, where_);                            \
-        if (code_ == 0) {                                                               \
-            return child_->value;                                                       \
-        }                                                                               \
-        if (VTASK_IS_UNRUN(code_)) {                                                    \
-            return name arguments;                                                      \
-        }                                                                               \
-        __builtin_memset(&zero_, 0, sizeof zero_);                                      \
-        return zero_;                                                                   \
-    }                                                                                   \
-    static inline T name##_vt_join(struct name##_vt *child_, const char *where_) {      \
-        if (__builtin_expect(!vtask_child_pop(&child_->head), 0)) {           \
-            return name##_vt_join_slow(child_, where_);                                 \
-        }                                                                               \
-        T value_ = name arguments;                                                      \
-        child_->head.word = vtask_child_joined(where_);                             \
-        return value_;                                                                  \
-    }                                                                                   \
-    VTASK_TYPED(name)                                                                   \
+#define VTASK_FUNCTION(T, name, parameters, fields, arguments)                       \
+    static T name parameters;                                                        \
+    struct name##_vt {                                                               \
+        vt_child head;                                                               \
+        T value;                                                                     \
+        fields                                                                       \
+    };                                                                               \
+    static inline int name##_vt_run(void *self_, task_value *none_) {                \
+        struct name##_vt *child_ = (struct name##_vt *)self_;                        \
+        (void)none_;                                                                 \
+        child_->value = name arguments;                                              \
+        return 0;                                                                    \
+    }                                                                                \
+    VTASK_SLOW T name##_vt_join_slow(struct name##_vt *child_, const char *where_) { \
+        T zero_;                                                                     \
+        int code_ = vt_child_join(&child_->head, NULL, where_);                      \
+        if (code_ == 0) {                                                            \
+            return child_->value;                                                    \
+        }                                                                            \
+        if (VTASK_IS_UNRUN(code_)) {                                                 \
+            return name arguments;                                                   \
+        }                                                                            \
+        __builtin_memset(&zero_, 0, sizeof zero_);                                   \
+        return zero_;                                                                \
+    }                                                                                \
+    static inline T name##_vt_join(struct name##_vt *child_, const char *where_) {   \
+        if (__builtin_expect(!vtask_child_pop(&child_->head), 0)) {                  \
+            return name##_vt_join_slow(child_, where_);                              \
+        }                                                                            \
+        T value_ = name arguments;                                                   \
+        child_->head.word = vtask_child_joined(where_);                              \
+        return value_;                                                               \
+    }                                                                                \
+    VTASK_TYPED(name)                                                                \
     static T name parameters
 
 #define VTASK_PROCEDURE(name, parameters, fields, arguments)                            \
@@ -138,17 +138,17 @@ VTASK_END_DECLS
         return 0;                                                                       \
     }                                                                                   \
     VTASK_SLOW void name##_vt_join_slow(struct name##_vt *child_, const char *where_) { \
-        int code_ = vt_child_join(&child_->head, NULL, where_);                            \
+        int code_ = vt_child_join(&child_->head, NULL, where_);                         \
         if (VTASK_IS_UNRUN(code_)) {                                                    \
             name arguments;                                                             \
         }                                                                               \
     }                                                                                   \
     static inline void name##_vt_join(struct name##_vt *child_, const char *where_) {   \
-        if (__builtin_expect(!vtask_child_pop(&child_->head), 0)) {           \
+        if (__builtin_expect(!vtask_child_pop(&child_->head), 0)) {                     \
             name##_vt_join_slow(child_, where_);                                        \
         } else {                                                                        \
             name arguments;                                                             \
-            child_->head.word = vtask_child_joined(where_);                         \
+            child_->head.word = vtask_child_joined(where_);                             \
         }                                                                               \
     }                                                                                   \
     VTASK_TYPED(name)                                                                   \

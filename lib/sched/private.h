@@ -104,7 +104,9 @@ static inline void private_unlock_owner(struct private_end *p, uint64_t locked, 
     store_rel(&p->a_boundary, tag | (works ? (uint64_t)0 : BOUNDARY_OPEN) | top); /* [V4] */
 }
 
-static inline uint32_t private_bottom(struct private_end *p) { return (uint32_t)(VTASK_LOAD(&p->inlined.bottom) - p->slots); }
+static inline uint32_t private_bottom(struct private_end *p) {
+    return (uint32_t)(VTASK_LOAD(&p->inlined.bottom) - p->slots);
+}
 
 /* Unlocks, with bottom above the newest full slot. */
 static inline void private_tidy_owner(struct private_end *p, uint64_t locked) {
@@ -156,7 +158,7 @@ static inline bool private_answered_owner(struct private_end *p) {
 
 static inline void private_ask_any(struct private_end *p) {
     if (load_seq(&p->inlined.limit) != NULL) {               /* [V3] */
-        store_seq(&p->inlined.limit, (vtask_slot *)NULL); /* [V3] after the word that says who sleeps */
+        store_seq(&p->inlined.limit, (vtask_slot *)NULL);    /* [V3] after the word that says who sleeps */
         VTASK_STORE(&p->inlined.guard, private_infinity(p)); /* its owner may be one who joins only */
     }
 }

@@ -23,9 +23,10 @@ __thread struct vtask_worker *vtask_worker_v1;
 
 COLD void vti_die_of_unjoined(const struct frame *f, const char *lost) {
     vti_thread_hold_faults(); /* a thief in the dead frame must not end the process before the report */
-    vti_die("vtask: a task ended with a forked child unjoined: the vt_fork at %s, in the task made at %s; a thief may be "
-            "writing into its dead frame, so the process ends here. Join every child with vt_join().\n",
-            lost != NULL ? lost : "?", f->where != NULL ? f->where : "?");
+    vti_die(
+        "vtask: a task ended with a forked child unjoined: the vt_fork at %s, in the task made at %s; a thief may be "
+        "writing into its dead frame, so the process ends here. Join every child with vt_join().\n",
+        lost != NULL ? lost : "?", f->where != NULL ? f->where : "?");
 }
 
 /* Takes up to `most` of the own ring: dead entries are dropped, live ones go to the inbox, in order. */
