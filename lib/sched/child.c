@@ -116,12 +116,7 @@ static void taken_run(struct job *job) {
     run_stolen(vti_self.worker->taken.child);
 }
 
-static bool taken_is_dead(struct job *job) {
-    (void)job;
-    return false;
-}
-
-const struct job_kind vti_taken_kind = {taken_run, taken_is_dead};
+const struct job_kind vti_taken_kind = {taken_run, NULL, NULL}; /* run at once, never queued */
 
 static struct ticket *ticket_of(struct job *job) { return container_of(job, struct ticket, job); }
 
@@ -144,7 +139,7 @@ static bool ticket_drop_if_dead(struct job *job) {
     return dead;
 }
 
-static const struct job_kind ticket_kind = {ticket_run, ticket_drop_if_dead};
+static const struct job_kind ticket_kind = {ticket_run, ticket_drop_if_dead, NULL}; /* in the ring from the start */
 
 /* --- publishing --- */
 
@@ -163,12 +158,20 @@ static void publish(struct worker *w, vt_child *c) {
     bump_owner(&w->a_published, 1);
 }
 
+static void share(struct worker *w, struct job *job) {
+    job->kind->share(job);
+    vti_worker_push_quietly(w, job);
+}
+
 static void publish_quietly(struct worker *w, uint32_t most) {
     vtask_slot *first;
     uint32_t n = private_give_owner(&w->private, most, &first);
     for (uint32_t i = 0; i < n; i++) {
         vt_child *c = VTASK_LOAD(&first[i].child); /* NULL: it was joined out of order */
-        if (c != NULL) {
+        if (private_is_job(c)) {
+            VTASK_STORE(&first[i].child, NULL); /* below top nobody else looks */
+            share(w, job_in(c));
+        } else if (c != NULL) {
             publish(w, c);
         }
     }
@@ -199,6 +202,66 @@ static void answer_if_asked(struct worker *w) {
     if (UNLIKELY(private_is_asked(&w->private))) {
         answer(w);
     }
+}
+
+/* --- jobs --- */
+
+enum { JOBS_MOST = 64 }; /* kept private; beyond that the oldest half goes into the ring */
+
+/* Frees the slots of what was taken or given, where none that is needed lies above them. */
+static void tidy(struct private_end *p) { private_tidy_owner(p, private_lock_owner(p)); }
+
+static bool make_room(struct worker *w) {
+    struct private_end *p = &w->private;
+    if (private_size_owner(p) >= JOBS_MOST) {
+        vti_children_publish(w, JOBS_MOST / 2);
+    }
+    if (private_bottom(p) >= PRIVATE_SLOTS) {
+        vti_children_publish(w, UINT32_MAX);
+        tidy(p);
+    }
+    return private_bottom(p) < PRIVATE_SLOTS;
+}
+
+void vti_worker_push(struct worker *w, struct job *job) {
+    struct private_end *p = &w->private;
+    if (UNLIKELY(!make_room(w))) {
+        share(w, job);
+        vti_worker_pushed(w);
+        return;
+    }
+    edge_release(&p->inlined.bottom); /* [V1] */
+    if (UNLIKELY(!vtask_push(&p->inlined, p->inlined.bottom, slot_of(job)))) {
+        answer_if_asked(w);
+    }
+}
+
+/* Takes what is in the slot back: by a pop if it is the newest. */
+static bool take_back(struct private_end *p, vtask_slot *at) {
+    return vtask_pop(&p->inlined, at, at->child) || private_remove_owner(p, at);
+}
+
+struct job *vti_worker_pop(struct worker *w) {
+    struct private_end *p = &w->private;
+    while (p->inlined.bottom > p->slots) {
+        vtask_slot *at = p->inlined.bottom - 1;
+        struct vt_child *c = at->child;
+        ASSERT(c == NULL || private_is_job(c));
+        if (take_back(p, at) && c != NULL) {
+            return job_in(c);
+        }
+    }
+    return NULL;
+}
+
+bool vti_worker_take_back(struct worker *w, struct job *job) {
+    struct private_end *p = &w->private;
+    for (vtask_slot *at = p->inlined.bottom; at > p->slots;) {
+        if ((--at)->child == slot_of(job)) {
+            return take_back(p, at);
+        }
+    }
+    return false;
 }
 
 /* --- fork --- */
@@ -232,6 +295,7 @@ void vt_child_pushed(vt_child *c) {
 void vti_child_fork(vt_child *c, task_fn *fn, void *arg, const char *where) {
     fn = fn != NULL ? fn : no_function;
     if (vtask_worker_v1 != NULL) {
+        edge_release(&vtask_worker_v1->bottom); /* [V1] */
         vtask_fork(c, fn, arg, where);
         return;
     }
@@ -242,11 +306,11 @@ void vti_child_fork(vt_child *c, task_fn *fn, void *arg, const char *where) {
 void vt_child_left(void *bottom) {
     struct private_end *p = &vti_self.worker->private;
     for (const vtask_slot *at = bottom; at < p->inlined.bottom; at++) {
-        if (at->child != NULL) {
+        if (at->child != NULL && !private_is_job(at->child)) {
             vti_die_of_unjoined(vti_self.frame, at->where);
         }
     }
-    private_tidy_owner(p, private_lock_owner(p));
+    tidy(p);
 }
 
 /* --- join --- */

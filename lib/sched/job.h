@@ -13,6 +13,8 @@ struct job_kind {
     void (*run)(struct job *job);
     /* If somebody has claimed it: drops it and says so. */
     bool (*drop_if_dead)(struct job *job);
+    /* From here on more than one may reach it: it leaves a private end for a queue. */
+    void (*share)(struct job *job);
 };
 
 struct job {

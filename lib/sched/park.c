@@ -144,6 +144,7 @@ bool vti_worker_park(struct worker *w) {
 
 void vti_worker_retire(struct worker *w) {
     struct task_pool *pool = w->pool;
+    vti_children_publish(w, UINT32_MAX);
     vti_mutex_lock(&pool->lock);
     bool surplus = load_rlx(&pool->a_surplus) > 0 && !pool->closing; /* a closing pool needs its last searcher */
     if (surplus) {

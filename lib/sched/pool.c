@@ -52,11 +52,7 @@ int vti_pool_submit(struct task_pool *pool, struct job *job) {
     if (UNLIKELY(pool->forks != vti_fork_count())) {
         return VTASK_E_FORKED;
     }
-    if (LIKELY(vti_self.worker != NULL && vti_self.pool == pool)) {
-        vti_worker_push(vti_self.worker, job);
-        return 0;
-    }
-    if (vti_self.pool == pool) {
+    if (vti_self.pool == pool) { /* a thread of a task's own */
         vti_pool_inbox(pool, job);
         return 0;
     }

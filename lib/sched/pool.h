@@ -46,7 +46,7 @@ struct task_pool {
     struct worker *workers[];
 };
 
-/* Queues a job: at the calling worker's ring if it is this pool's, else in the inbox.
+/* Queues a job of a thread that is none of its workers in the inbox (a worker's goes to its private end).
  * Returns 0, VTASK_E_SHUTDOWN or VTASK_E_FORKED (nothing was queued). */
 int vti_pool_submit(struct task_pool *pool, struct job *job);
 /* Puts a job at the end of the queue of a pool the caller is inside of. */

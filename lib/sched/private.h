@@ -1,4 +1,5 @@
-/* sched/private.h: a worker's private end: its unjoined children, oldest first, of which others take the oldest.
+/* sched/private.h: a worker's private end: its unjoined children and its youngest heap tasks, oldest first, of which others
+ * take the oldest. (A slot with a job has the lowest bit of its pointer set; here both are children.)
  *
  *   slots:  [ taken, or published, not joined | private                  | free ]
  *                                            top                       bottom
@@ -108,10 +109,18 @@ static inline uint32_t private_bottom(struct private_end *p) {
     return (uint32_t)(VTASK_LOAD(&p->inlined.bottom) - p->slots);
 }
 
-/* Unlocks, with bottom above the newest full slot. */
+static inline bool private_is_job(const struct vt_child *c) { return ((uintptr_t)c & 1) != 0; }
+
+/* Whether nobody needs the slot: it was emptied, or a job was taken from it (a child stays until its join). */
+static inline bool private_is_free(struct private_end *p, uint32_t i, uint32_t top) {
+    struct vt_child *c = VTASK_LOAD(&p->slots[i].child);
+    return c == NULL || (i < top && private_is_job(c));
+}
+
+/* Unlocks, with bottom above the newest slot that somebody needs. */
 static inline void private_tidy_owner(struct private_end *p, uint64_t locked) {
     uint32_t top = boundary_top(locked), bottom = private_bottom(p);
-    while (bottom > 0 && VTASK_LOAD(&p->slots[bottom - 1].child) == NULL) {
+    while (bottom > 0 && private_is_free(p, bottom - 1, top)) {
         bottom--;
     }
     VTASK_RELEASE(&p->inlined.bottom, p->slots + bottom); /* [V1] */

@@ -8,7 +8,7 @@
 #include "sched/pool.h"
 
 enum {
-    INBOX_EVERY = 61,       /* jobs between two looks into the inbox while the own ring has work */
+    SHARED_EVERY = 61,      /* jobs between two looks into the inbox while there is other work */
     INBOX_BATCH = 64,       /* jobs taken from the inbox at once */
     SEARCH_NS = 20 * 1000,  /* a search lasts about as long as waking a worker would */
     SEARCH_PAUSES_MAX = 64, /* pauses between two rounds of a search */
@@ -64,11 +64,6 @@ void vti_worker_pushed(struct worker *w) {
     }
 }
 
-void vti_worker_push(struct worker *w, struct job *job) {
-    vti_worker_push_quietly(w, job);
-    vti_worker_pushed(w);
-}
-
 /* Moves a batch from the inbox to the own ring, which has room for it; the oldest is returned instead. */
 static struct job *take_inbox(struct worker *w) {
     inbox_entry *batch[INBOX_BATCH];
@@ -101,13 +96,16 @@ static struct job *steal_from_ring(struct worker *w, struct worker *victim) {
     return first;
 }
 
-/* Takes the oldest private child; `force`: of an owner who was asked and stayed silent, too. */
+/* Takes the oldest private child or job; `force`: of an owner who was asked and stayed silent, too. */
 static struct job *steal_child(struct worker *w, struct worker *victim, bool force) {
     struct vt_child *c = private_take_any(&victim->private, force);
     if (c == NULL) {
         return NULL;
     }
     bump_owner(&w->a_steals, 1);
+    if (private_is_job(c)) {
+        return job_in(c);
+    }
     w->taken.child = c;
     w->taken.job.kind = &vti_taken_kind;
     return &w->taken.job;
@@ -190,9 +188,18 @@ static struct job *search(struct worker *w) {
     }
 }
 
+/* The queues that others count on have their turn, however much there is at the private end. */
+static struct job *take_shared(struct worker *w) {
+    struct job *job = take_inbox(w);
+    return job != NULL ? job : vti_ring_take_any(&w->ring);
+}
+
 static struct job *next_job(struct worker *w) {
     w->lone = false;
-    struct job *job = ++w->tick % INBOX_EVERY == 0 ? take_inbox(w) : NULL;
+    struct job *job = ++w->tick % SHARED_EVERY == 0 ? take_shared(w) : NULL;
+    if (job == NULL) {
+        job = vti_worker_pop(w);
+    }
     if (job == NULL) {
         job = vti_ring_take_any(&w->ring);
     }
@@ -244,7 +251,7 @@ void *vti_worker_main(void *worker) {
         } else {
             job->kind->run(job);
         }
-        ASSERT(vti_self.frame == NULL && private_bottom(&w->private) == 0);
+        ASSERT(vti_self.frame == NULL);
         if (UNLIKELY(load_rlx(&w->pool->a_surplus) > 0)) { /* a hint; the lock decides */
             vti_worker_retire(w);
         }

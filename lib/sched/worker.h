@@ -1,7 +1,7 @@
 /* sched/worker.h: a pool's thread: its queues, and what runs on it.
  *
  * A worker has two ends: `ring`, which everybody may take from, oldest first, and the private end of its forked
- * children, newest first. Who finds nothing leaves a request there, and the owner publishes the oldest half as tickets on
+ * children and youngest jobs, newest first. Who finds nothing leaves a request there, and the owner publishes the oldest half as tickets on
  * the ring, at its next fork or join; of an owner who stays silent the oldest children are taken (sched/private.h).
  */
 #ifndef VTI_SCHED_WORKER_H
@@ -72,9 +72,17 @@ struct worker {
     struct private_end private;
 };
 
-/* Queues a job at the calling worker's ring and wakes somebody if need be. Never fails. */
+/* A job in a slot of a private end, and back. */
+static inline struct vt_child *slot_of(struct job *job) { return (struct vt_child *)(void *)((char *)job + 1); }
+static inline struct job *job_in(struct vt_child *slot) { return (struct job *)(void *)((char *)slot - 1); }
+
+/* Queues a job at the calling worker's private end, and tells who asks. Never fails. In child.c */
 void vti_worker_push(struct worker *w, struct job *job);
-/* The same without the waking, for several in a row. */
+/* The newest job there; no frame runs. NULL: it is empty. In child.c */
+struct job *vti_worker_pop(struct worker *w);
+/* Takes that job back; false: it is not there any more. In child.c */
+bool vti_worker_take_back(struct worker *w, struct job *job);
+/* Queues a job that is shared at the calling worker's ring; after one or several in a row, wakes somebody if need be. */
 void vti_worker_push_quietly(struct worker *w, struct job *job);
 void vti_worker_pushed(struct worker *w);
 /* Moves what is queued at the calling worker's ring to the end of the pool's inbox. */

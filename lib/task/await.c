@@ -132,7 +132,7 @@ static bool turn_is_dead(struct job *job) {
     return false;
 }
 
-static const struct job_kind turn_kind = {turn_run, turn_is_dead};
+static const struct job_kind turn_kind = {turn_run, turn_is_dead, NULL}; /* in the inbox from the start */
 
 int task_yield(void) {
     struct worker *w = vti_self.worker;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <vtask/typed.h>
 
+#include "base/sanitizer.h"
 #include "sched/child.h"
 #include "task/misuse.h"
 
@@ -43,7 +44,12 @@ int vt_child_join(vt_child *c, task_value *result, const char *where) {
     return refused == 0 ? error : refuse(refused, "vt_join", where, first);
 }
 
-void vt_fork_at(vt_child *c, task_fn *fn, void *arg, const char *where) { vtask_fork(c, fn, arg, where); }
+void vt_fork_at(vt_child *c, task_fn *fn, void *arg, const char *where) {
+    if (vtask_worker_v1 != NULL) {
+        edge_release(&vtask_worker_v1->bottom); /* here no instrumentation sees the push */
+    }
+    vtask_fork(c, fn, arg, where);
+}
 
 int vt_join_at(vt_child *c, task_value *result, const char *where) { return vtask_join(c, result, where); }
 

@@ -11,7 +11,8 @@
 
 static bool task_drop_if_dead(struct job *job);
 static void task_run_job(struct job *job);
-static const struct job_kind task_kind = {task_run_job, task_drop_if_dead};
+static void task_share(struct job *job);
+static const struct job_kind task_kind = {task_run_job, task_drop_if_dead, task_share};
 
 static task *task_of(struct job *job) { return container_of(job, task, job); }
 
@@ -53,7 +54,8 @@ task *task_retain(task *t) {
 }
 
 void task_release(task *t) {
-    if (t == NULL || sub_acqrel(&t->a_references, 1u) != 1) { /* [T3] */
+    /* A holder that finds no reference but its own has the task alone: only who holds one can make one. */
+    if (t == NULL || (load_acq(&t->a_references) != 1 && sub_acqrel(&t->a_references, 1u) != 1)) { /* [T3] */
         return;
     }
     if (t->destroy != NULL) {
@@ -89,9 +91,20 @@ static void run(task *t, struct frame *below) {
     vti_task_end(t, error, value);
 }
 
+static void task_share(struct job *job) { store_rel(&task_of(job)->a_phase, (uint32_t)PHASE_QUEUED); } /* [T1] */
+
+/* The caller has taken the task from a private end, or not: then it is nobody's. */
+static bool claim_private(task *t) {
+    bool private = load_rlx(&t->a_phase) == PHASE_PRIVATE; /* whoever gave it to the caller carried it */
+    if (private) {
+        store_rlx(&t->a_phase, (uint32_t)PHASE_RUNNING); /* the caller's alone; for who asks: carries nothing */
+    }
+    return private;
+}
+
 static void task_run_job(struct job *job) {
     task *t = task_of(job);
-    if (claim(t, PHASE_QUEUED) || claim(t, PHASE_OWN)) {
+    if (claim_private(t) || claim(t, PHASE_QUEUED) || claim(t, PHASE_OWN)) {
         run(t, NULL);
     }
     task_release(t);
@@ -108,10 +121,17 @@ static bool task_drop_if_dead(struct job *job) {
 
 bool vti_task_try_run_inline(task *t) {
     struct worker *w = vti_self.worker;
-    if (w == NULL || t->pool != w->pool || !worker_has_stack(w) || !claim(t, PHASE_QUEUED)) {
+    if (w == NULL || t->pool != w->pool || !worker_has_stack(w)) {
+        return false;
+    }
+    bool private = load_rlx(&t->a_phase) == PHASE_PRIVATE && vti_worker_take_back(w, &t->job) && claim_private(t);
+    if (!private && !claim(t, PHASE_QUEUED)) {
         return false;
     }
     run(t, vti_self.frame);
+    if (private) {
+        task_release(t); /* the private end's */
+    }
     return true;
 }
 
@@ -172,6 +192,12 @@ static task *new_task(const task_options *o, task_fn *fn, void *arg, const char 
 
 static int submit(task *t, unsigned flags) {
     bool own = (flags & TASK_LONG_RUNNING) != 0;
+    struct worker *w = vti_self.worker;
+    if (LIKELY(!own && w != NULL && w->pool == t->pool)) {
+        store_rlx(&t->a_phase, (uint32_t)PHASE_PRIVATE); /* the private end's edge carries it [T1] */
+        vti_worker_push(w, &t->job);
+        return 0;
+    }
     store_rlx(&t->a_phase, (uint32_t)(own ? PHASE_OWN : PHASE_QUEUED)); /* the queue's edge carries it [T1] */
     return own ? vti_pool_submit_own(t->pool, &t->job) : vti_pool_submit(t->pool, &t->job);
 }
@@ -244,6 +270,7 @@ enum task_status task_status(const task *t) {
         return outcome(t);
     }
     switch ((enum task_phase)load_rlx(&t->a_phase)) { /* news of the moment: nothing is carried */
+    case PHASE_PRIVATE:
     case PHASE_QUEUED:
     case PHASE_OWN:
         return TASK_QUEUED;

@@ -2,10 +2,13 @@
  *
  * Two cache lines. What decides is one RMW of one word each time:
  *
- *   a_phase:  QUEUED --- claim: CAS ---> RUNNING            PENDING (a combinator's task; never queued)
+ *   a_phase:  PRIVATE --- share ---> QUEUED --- claim: CAS ---> RUNNING
+ *             PRIVATE --- taken from a private end ---> RUNNING     PENDING (a combinator's task; never queued)
  *             OWN (waits for a thread of its own) --- claim: CAS ---> RUNNING
  *   waiters:  open ------------------- close ---> CLOSED    (task/waitlist.h): the task has ended
  *   a_references: at 0 the block goes back to its free list
+ *
+ *   PRIVATE: it is in a worker's private end, and who takes it from there has it alone (sched/private.h): no CAS.
  *
  *   plain field        QUEUED, PENDING   RUNNING        ended
  *   value, error       nobody            the runner     any reader, read only
@@ -13,7 +16,7 @@
  *
  * References: one of the caller, one of the queue's entry (dropped by whoever dequeues it, run or stale), one of every
  * value-task, one of every combinator that waits. An await that claims the task runs it under its borrowed handle.
- * [T1] submit (ring, inbox) -> run: by their edges; submit -> an inline claim: by a_phase (release, acquire), since the
+ * [T1] submit (private end, ring, inbox) -> run: by their edges; submit -> an inline claim: by a_phase (release, acquire), since the
  *      awaiter got the handle from the submitter.
  * [T2] the end (close, release) -> await, status, error (acquire): value, error and everything the function did.
  * [T3] release (release) -> the last release (acquire): every user's accesses happen before the block is recycled.
@@ -30,7 +33,7 @@
 #include "sched/job.h"
 #include "task/waitlist.h"
 
-enum task_phase { PHASE_QUEUED, PHASE_OWN, PHASE_PENDING, PHASE_RUNNING };
+enum task_phase { PHASE_PRIVATE, PHASE_QUEUED, PHASE_OWN, PHASE_PENDING, PHASE_RUNNING };
 
 /* What few tasks have: options' callbacks, and a copied argument behind it. */
 struct task_extra {
