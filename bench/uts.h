@@ -130,7 +130,7 @@ static inline void uts_deepen(const load_run *run) {
 }
 
 /* Picks the tree that run->size stands for. */
-static inline uts_node uts_plant(load_run *run) {
+static inline void uts_pick(load_run *run) {
     static const uts_tree trees[] = {
         {"T1", 4, 10, 0, 0, 19, 4130071},
         {"T1's first levels", 4, 8, 0, 0, 19, 257042},
@@ -144,6 +144,10 @@ static inline uts_node uts_plant(load_run *run) {
     uts_log_spare = log(1 - 1 / (1 + uts.root));
     run->expected = uts.nodes;
     run->operations = uts.nodes;
+}
+
+static inline uts_node uts_plant(load_run *run) {
+    uts_pick(run);
     if (uts.levels == 0) {
         uts_deepen(run);
     }
