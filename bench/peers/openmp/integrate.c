@@ -1,6 +1,7 @@
 /* integrate, with OpenMP's task and taskwait. */
 #include "integrate.h"
 #include "load.h"
+#include "peer.h"
 
 static double integral(const integrate_piece *p) {
     integrate_piece left, right;
@@ -30,4 +31,4 @@ static void run_task(load_run *run) {
 
 static const load_variant variants[] = {{"task", run_task}};
 
-LOAD_MAIN("integrate", "openmp", 1000000, variants)
+LOAD_MAIN("integrate", PEER, 1000000, variants)

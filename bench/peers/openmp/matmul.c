@@ -1,6 +1,7 @@
 /* matmul, with OpenMP's task and taskwait. */
 #include "matmul.h"
 #include "load.h"
+#include "peer.h"
 
 static void multiply(double *c, const double *a, const double *b, uint64_t n) {
     if (n == MATMUL_LEAF) {
@@ -36,4 +37,4 @@ static void run_task(load_run *run) {
 
 static const load_variant variants[] = {{"task", run_task}};
 
-LOAD_MAIN("matmul", "openmp", 1024, variants)
+LOAD_MAIN("matmul", PEER, 1024, variants)

@@ -1,6 +1,7 @@
 /* uts, with OpenMP's task and taskwait. */
 #include "uts.h"
 #include "load.h"
+#include "peer.h"
 
 static uint64_t walk(const uts_node *n) {
     unsigned count = uts_count(n);
@@ -31,4 +32,4 @@ static void run_task(load_run *run) {
 
 static const load_variant variants[] = {{"task", run_task}};
 
-LOAD_MAIN("uts", "openmp", 1, variants)
+LOAD_MAIN("uts", PEER, 1, variants)
