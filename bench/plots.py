@@ -8,17 +8,17 @@ LINE = 17  # pixels a row
 
 SCRIPT = """\
 set terminal svg size 860,{height} font "sans-serif,12" background "#ffffff"
-set title "{title}" noenhanced
+set title "{load}"
 set xlabel "{unit}, median, least to most{scale}"
 set lmargin 24
 set border 1
 set tics nomirror scale 0.5
-set grid xtics linecolor "#dddddd"
+set grid xtics linetype 1 linewidth 0.5 linecolor "#cccccc"
 set key above
 {log}
 set xrange [{least:g}:{most:g}]
 set yrange [{last}:1]
-set ytics ({tics})
+set ytics scale 0 ({tics})
 plot {series}
 """
 
@@ -74,7 +74,7 @@ def script(load, rows):
     log = min(medians) > 0 and least > 0 and max(medians) >= 10 * min(medians)
     room = (most / least) ** 0.12 if log else 1
     return blocks + SCRIPT.format(
-        height=110 + LINE * (2 - lines[-1][0]), title=f"{load}: {LOADS[load].what}", unit=UNITS[LOADS[load].unit],
+        height=140 + LINE * (2 - lines[-1][0]), load=load, unit=UNITS[LOADS[load].unit],
         scale=" (logarithmic)" if log else "", log="set logscale x" if log else "",
         least=least / room ** 0.5 if log else 0, most=most * room if log else most * 1.12,
         last=lines[-1][0] - 1, tics=", ".join(tic(*line) for line in lines), series=", \\\n     ".join(drawn))
