@@ -5,8 +5,8 @@ program=$1
 case $(basename "$program") in
 bench-fib*) size=12 ;;
 bench-nqueens* | bench-stranded*) size=8 ;;
-bench-uts*) size=2 ;;
-bench-integrate*) size=10 ;;
+bench-uts*) size=5 ;;
+bench-integrate*) size=1 ;;
 bench-matmul*) size=64 ;;
 bench-latency*) size=20 ;;
 bench-idle*) size=20 ;;

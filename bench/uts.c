@@ -1,5 +1,5 @@
 /* uts: Unbalanced Tree Search: counts the nodes of a tree of which nothing is known before; one child for each node.
- * Size: which tree; 1: T1, 2: T1's first levels, 3: T3, 4: T3L. */
+ * Size: which tree; 1: T1, 2: T1's first 8 levels, 3: T3, 4: T3L, 5: T1's first 6 levels. */
 #include <stdint.h>
 
 #include <vtask.h>

@@ -133,12 +133,13 @@ static inline void uts_deepen(const load_run *run) {
 static inline void uts_pick(load_run *run) {
     static const uts_tree trees[] = {
         {"T1", 4, 10, 0, 0, 19, 4130071},
-        {"T1's first levels", 4, 8, 0, 0, 19, 257042},
+        {"T1's first 8 levels", 4, 8, 0, 0, 19, 257042},
         {"T3", 2000, 0, 8, 0.124875, 42, 4112897},
         {"T3L", 2000, 0, 5, 0.200014, 7, 111345631},
+        {"T1's first 6 levels", 4, 6, 0, 0, 19, 16000},
     };
     if (run->size > sizeof trees / sizeof trees[0]) {
-        load_fail("uts: the sizes are 1 (T1), 2 (its first levels), 3 (T3) and 4 (T3L)");
+        load_fail("uts: the sizes are 1 (T1), 2 (its first 8 levels), 3 (T3), 4 (T3L), 5 (T1, 6 levels)");
     }
     uts = trees[run->size - 1];
     uts_log_spare = log(1 - 1 / (1 + uts.root));
