@@ -5,6 +5,9 @@ program=$1
 case $(basename "$program") in
 bench-fib*) size=12 ;;
 bench-nqueens* | bench-stranded*) size=8 ;;
+bench-uts*) size=5 ;;
+bench-integrate*) size=1 ;;
+bench-matmul*) size=64 ;;
 bench-latency*) size=20 ;;
 bench-idle*) size=20 ;;
 *) size=2000 ;;

@@ -1,5 +1,6 @@
 /* fib, with OpenMP's task and taskwait. */
 #include "load.h"
+#include "peer.h"
 
 static int64_t fib(int64_t n) {
     if (n < 2) {
@@ -35,4 +36,4 @@ static void run_task(load_run *run) {
 
 static const load_variant variants[] = {{"task", run_task}};
 
-LOAD_MAIN("fib", "openmp", 32, variants)
+LOAD_MAIN("fib", PEER, 32, variants)

@@ -1,5 +1,6 @@
 /* flat, with OpenMP's task and taskwait. */
 #include "load.h"
+#include "peer.h"
 
 static uint64_t loop(uint64_t n) {
     uint64_t sum = 0;
@@ -31,4 +32,4 @@ static void run_task(load_run *run) {
 
 static const load_variant variants[] = {{"task", run_task}};
 
-LOAD_MAIN("flat", "openmp", 50000000, variants)
+LOAD_MAIN("flat", PEER, 50000000, variants)

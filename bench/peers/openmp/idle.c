@@ -1,6 +1,7 @@
 /* idle, with OpenMP: a team that has been used once waits for the next parallel region. */
 #include "idle.h"
 #include "load.h"
+#include "peer.h"
 
 static void run_idle(load_run *run) {
     uint64_t done = 0;
@@ -14,4 +15,4 @@ static void run_idle(load_run *run) {
 
 static const load_variant variants[] = {{"idle", run_idle}};
 
-LOAD_MAIN("idle", "openmp", 5000, variants)
+LOAD_MAIN("idle", PEER, 5000, variants)

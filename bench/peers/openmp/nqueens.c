@@ -1,5 +1,6 @@
 /* nqueens, with OpenMP's task and taskwait. */
 #include "load.h"
+#include "peer.h"
 #include "queens.h"
 
 static uint64_t count(queens_board b) {
@@ -32,4 +33,4 @@ static void run_task(load_run *run) {
 
 static const load_variant variants[] = {{"task", run_task}};
 
-LOAD_MAIN("nqueens", "openmp", 12, variants)
+LOAD_MAIN("nqueens", PEER, 12, variants)

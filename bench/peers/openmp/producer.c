@@ -1,5 +1,6 @@
 /* producer, with OpenMP's tasks. */
 #include "load.h"
+#include "peer.h"
 
 #define WORK_NS 1000u
 
@@ -36,4 +37,4 @@ static void run_tasks(load_run *run) {
 
 static const load_variant variants[] = {{"tasks", run_tasks}};
 
-LOAD_MAIN("producer", "openmp", 1000000, variants)
+LOAD_MAIN("producer", PEER, 1000000, variants)

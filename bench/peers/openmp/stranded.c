@@ -1,6 +1,7 @@
 /* stranded, with OpenMP's tasks. */
 #include "stranded.h"
 #include "load.h"
+#include "peer.h"
 
 static void others_busy(const load_run *run) {
     for (unsigned i = 1; i < run->workers; i++) {
@@ -53,4 +54,4 @@ static void run_late(load_run *run) { measure(run, 1); }
 
 static const load_variant variants[] = {{"tasks", run_tasks}, {"late-tasks", run_late}};
 
-LOAD_MAIN("stranded", "openmp", 64, variants)
+LOAD_MAIN("stranded", PEER, 64, variants)
