@@ -55,10 +55,10 @@ static void unpark(struct task_pool *pool, struct worker *w) {
 void vti_pool_wake_one(struct task_pool *pool) {
     vti_mutex_lock(&pool->lock);
     struct worker *w = pop_sleeper(pool);
-    if (w != NULL) {
+    vti_mutex_unlock(&pool->lock);
+    if (w != NULL) { /* without the lock, which it needs to sleep again; it lives, since the pool has not drained */
         vti_worker_wake(w);
     }
-    vti_mutex_unlock(&pool->lock);
 }
 
 bool vti_pool_has_work(struct task_pool *pool) {
@@ -86,14 +86,17 @@ bool vti_pool_has_children(struct task_pool *pool) {
     return false;
 }
 
-/* Whoever sleeps has left a request with every worker, after the word that says so. With the barrier each fork has either
- * seen it, and wakes somebody, or is seen by the look that follows [V3]. Where there is no membarrier requests stand for
- * good, and each fork is a push with an epoch. */
-static bool leave_requests(struct task_pool *pool) {
-    uint32_t threads = load_acq(&pool->a_threads); /* carries workers[] */
+/* Whoever sleeps has left a request with every worker, after the word that says so. */
+static void leave_requests(struct task_pool *pool) {
+    uint32_t threads = load_rlx(&pool->a_threads); /* changes under the lock */
     for (uint32_t i = 0; i < threads; i++) {
         private_ask_any(&pool->workers[i]->private);
     }
+}
+
+/* Looks at the private ends once more. With the barrier each fork has either seen the request, and wakes somebody, or is
+ * seen here [V3]. Where there is no membarrier requests stand for good, and each fork is a push with an epoch. */
+static bool forked_meanwhile(struct task_pool *pool) {
     (void)membarrier_all(); /* [V3] */
     return vti_pool_has_children(pool);
 }
@@ -129,8 +132,11 @@ bool vti_worker_park(struct worker *w) {
     }
     push_sleeper(pool, w);
     bool last = idle_fall_asleep(&pool->idle);
+    leave_requests(pool);
+    /* Where all others sleep nobody can fork before somebody takes the lock to wake him, and finds the request. */
+    bool alone = pool->sleeping + pool->spare == load_rlx(&pool->a_threads);
     vti_mutex_unlock(&pool->lock);
-    if (leave_requests(pool) || (last && vti_pool_has_work(pool))) {
+    if ((!alone && forked_meanwhile(pool)) || (last && vti_pool_has_work(pool))) {
         unpark(pool, w);
         return true;
     }

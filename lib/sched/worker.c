@@ -10,7 +10,9 @@
 enum {
     SHARED_EVERY = 61,      /* jobs between two looks into the inbox while there is other work */
     INBOX_BATCH = 64,       /* jobs taken from the inbox at once */
-    SEARCH_NS = 20 * 1000,  /* a search lasts about as long as waking a worker would */
+    SEARCH_NS = 20 * 1000,  /* a search lasts no longer than waking a worker would */
+    SEARCH_LEAST_NS = 1000,
+    WAKE_NS = 50 * 1000, /* whoever sleeps less would have done better to search on */
     SEARCH_PAUSES_MAX = 64, /* pauses between two rounds of a search */
     SILENCE_NS = 50 * 1000, /* an owner who has not answered a request for so long is silent */
     TINY_NS = 2 * 1000,     /* not worth stealing alone */
@@ -145,7 +147,7 @@ static struct job *steal(struct worker *w, bool force) {
 /* One search, with growing pauses; no longer than a wake-up costs, but for owners who have private children and are
  * silent: they have SILENCE_NS to answer. */
 static struct job *search_round(struct worker *w) {
-    uint64_t now = vti_clock_ns(), end = now + SEARCH_NS, silent_since = 0;
+    uint64_t now = vti_clock_ns(), end = now + w->search_ns, silent_since = 0;
     for (unsigned pauses = 1;; pauses = pauses < SEARCH_PAUSES_MAX ? pauses * 2 : pauses) {
         bool force = silent_since != 0 && now - silent_since >= SILENCE_NS;
         struct job *job = steal(w, force);
@@ -170,6 +172,17 @@ static struct job *search_round(struct worker *w) {
     }
 }
 
+/* A search pays where work comes within the time that a wake-up costs, and else burns the CPU, which may be the one that
+ * the sleeper's next waker needs. */
+static void adapt(struct worker *w, uint64_t slept_ns) {
+    uint32_t longer = w->search_ns * 2 > SEARCH_LEAST_NS ? w->search_ns * 2 : SEARCH_LEAST_NS;
+    if (slept_ns >= WAKE_NS) {
+        w->search_ns = w->search_ns / 2 >= SEARCH_LEAST_NS ? w->search_ns / 2 : 0;
+    } else {
+        w->search_ns = longer < SEARCH_NS ? longer : SEARCH_NS;
+    }
+}
+
 /* The next job of a worker whose own ring is empty; NULL: the pool has drained. */
 static struct job *search(struct worker *w) {
     struct task_pool *pool = w->pool;
@@ -182,9 +195,11 @@ static struct job *search(struct worker *w) {
             }
             return job;
         }
+        uint64_t parked = vti_clock_ns();
         if (!vti_worker_park(w)) {
             return NULL;
         }
+        adapt(w, vti_clock_ns() - parked);
     }
 }
 

@@ -52,6 +52,7 @@ struct worker {
     /* the owner's alone */
     uint32_t tick;   /* jobs begun, for the inbox's turn */
     uint32_t random; /* where the next search begins */
+    uint32_t search_ns; /* how long that is worth while */
     struct freelist tickets;
     struct {
         struct job job;

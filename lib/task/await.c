@@ -15,10 +15,13 @@
 #include "task/task.h"
 #include "task/when_all.h"
 
-enum { SPIN_NS = 10 * 1000, SPIN_OUTSIDE_NS = 2 * 1000 };
+enum { SPIN_NS = 10 * 1000 };
 
 bool vti_spin_until_closed(const waitlist *l) {
-    uint64_t end = vti_clock_ns() + (vti_self.worker != NULL ? SPIN_NS : SPIN_OUTSIDE_NS);
+    if (vti_self.worker == NULL) { /* the thread's CPU may be the one that the pool's worker is to wake up on */
+        return waitlist_is_closed(l);
+    }
+    uint64_t end = vti_clock_ns() + SPIN_NS;
     while (!waitlist_is_closed(l)) {
         if (vti_clock_ns() >= end) {
             return false;

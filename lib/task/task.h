@@ -77,7 +77,7 @@ static inline bool vti_task_was_left_behind(const task *t) {
 bool vti_task_try_run_inline(task *t);
 /* Waits for the end. 0, or the code of a wait that failed. */
 int vti_task_wait(task *t, const char *where);
-/* Spins for a moment; true: it is closed. */
+/* On a worker spins for a moment; true: it is closed. */
 bool vti_spin_until_closed(const waitlist *l);
 /* Reports that an await of `t` from here would close a ring; VTASK_E_CYCLE. */
 int vti_refuse_cycle(task *t, const char *call, const char *where);
