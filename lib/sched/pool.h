@@ -24,7 +24,8 @@ struct task_pool {
     struct inbox inbox;
     atomic_u32 a_inbox_epoch; /* changes after each push into the inbox: see sched/idle.h */
     char pad1[CACHE_LINE];
-    atomic_u32 a_gate; /* bit 0: closing; above: submissions from outside under way. See pool.c */
+    atomic_u32 a_gate;     /* bit 0: closing; above: submissions from outside under way. See pool.c */
+    char pad2[CACHE_LINE]; /* what submitters write is not what workers look at after each job */
     atomic_u32 a_surplus; /* workers that run beyond the width; changes under the lock, which carries it: relaxed; outside it is a
                              hint */
     atomic_u32 a_drained; /* 1: everything has run, threads end; set under the lock */
