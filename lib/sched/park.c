@@ -1,7 +1,8 @@
 /* sched/park.c: sleeping and waking. The word that decides when is in sched/idle.h; here are the lists and the futex.
  *
  * A worker that goes to sleep clears its a_wake and puts itself on a list under the pool's lock; its waker takes it off
- * under the lock, sets a_wake, and wakes its futex. Each is on one list at most, so each sleep has one wake.
+ * under the lock, then sets a_wake and wakes its futex. Each is on one list at most, and each sleep has one wake, which
+ * the sleeper awaits even if it does not want to sleep any more: else a late one would end its next sleep.
  * [W1] a_wake = 1 (release) -> the sleeper's look (acquire): carries what the waker did.
  * A pool has drained when it is closing, no thread of a task's own is left, and every worker is asleep or spare: then
  * nobody is left who could push, and the last searcher has looked at every queue after the last push.
@@ -38,18 +39,23 @@ static void push_sleeper(struct task_pool *pool, struct worker *w) {
     pool->sleeping++;
 }
 
-/* Takes the worker off the list again, unless somebody has woken it. */
+/* Takes the worker off the list again; if somebody else has, its wake is on the way, and belongs to this sleep. */
 static void unpark(struct task_pool *pool, struct worker *w) {
     vti_mutex_lock(&pool->lock);
-    for (struct worker **at = &pool->sleepers; *at != NULL; at = &(*at)->next) {
-        if (*at == w) {
-            *at = w->next;
-            pool->sleeping--;
-            idle_woken(&pool->idle);
-            break;
-        }
+    struct worker **at = &pool->sleepers;
+    while (*at != NULL && *at != w) {
+        at = &(*at)->next;
+    }
+    bool listed = *at == w;
+    if (listed) {
+        *at = w->next;
+        pool->sleeping--;
+        idle_woken(&pool->idle);
     }
     vti_mutex_unlock(&pool->lock);
+    if (!listed) {
+        vti_worker_sleep(w);
+    }
 }
 
 void vti_pool_wake_one(struct task_pool *pool) {

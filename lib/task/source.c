@@ -103,7 +103,7 @@ static void cross(struct bridge *b) {
     task_value value;
     int error = vti_source_outcome(b->source, &value);
     claim_end(&b->source->word); /* the source is the owner's again */
-    vti_task_end(b->task, error, value);
+    (void)vti_task_end(b->task, error, value);
     task_release(b->task);
     vti_free(b);
 }

@@ -40,10 +40,10 @@ task *vti_task_new(const char *where) {
     return t;
 }
 
-void vti_task_end(task *t, int error, task_value value) {
+bool vti_task_end(task *t, int error, task_value value) {
     t->value = value;
     t->error = error;
-    vti_waitlist_close(&t->waiters); /* [T2] */
+    return vti_waitlist_close(&t->waiters); /* [T2] */
 }
 
 task *task_retain(task *t) {
@@ -53,10 +53,19 @@ task *task_retain(task *t) {
     return t;
 }
 
+/* The last reference is never given up by counting down: its holder, who is alone, frees the task or leaves it. */
 void task_release(task *t) {
-    /* A holder that finds no reference but its own has the task alone: only who holds one can make one. */
-    if (t == NULL || (load_acq(&t->a_references) != 1 && sub_acqrel(&t->a_references, 1u) != 1)) { /* [T3] */
+    if (t == NULL) {
         return;
+    }
+    uint32_t references = load_acq(&t->a_references); /* [T3] */
+    while (references != 1) {
+        if (cas_acqrel(&t->a_references, &references, references - 1)) { /* [T3] */
+            return;
+        }
+    }
+    if (t->fn != NULL && !task_has_ended(t) && vti_waitlist_hand_over(&t->waiters)) {
+        return; /* its runner releases it */
     }
     if (t->destroy != NULL) {
         t->destroy(t);
@@ -88,7 +97,9 @@ static void run(task *t, struct frame *below) {
     frame_ended(&f);
     free_argument(t);
     frame_leave(&f, below);
-    vti_task_end(t, error, value);
+    if (vti_task_end(t, error, value)) {
+        task_release(t); /* nobody wanted to see the end */
+    }
 }
 
 static void task_share(struct job *job) { store_rel(&task_of(job)->a_phase, (uint32_t)PHASE_QUEUED); } /* [T1] */
@@ -106,17 +117,31 @@ static void task_run_job(struct job *job) {
     task *t = task_of(job);
     if (claim_private(t) || claim(t, PHASE_QUEUED) || claim(t, PHASE_OWN)) {
         run(t, NULL);
+    } else {
+        task_release(t); /* the stale entry's */
     }
-    task_release(t);
 }
 
 static bool task_drop_if_dead(struct job *job) {
     task *t = task_of(job);
     bool dead = load_rlx(&t->a_phase) == PHASE_RUNNING; /* decides nothing but who drops the reference */
     if (dead) {
-        task_release(t);
+        task_release(t); /* the stale entry's */
     }
     return dead;
+}
+
+/* The entry stays behind in its queue, stale, with a reference, which it has before anybody can find it stale. */
+static bool claim_in_queue(task *t) {
+    if (load_rlx(&t->a_phase) != PHASE_QUEUED) { /* a hint */
+        return false;
+    }
+    (void)task_retain(t);
+    bool claimed = claim(t, PHASE_QUEUED);
+    if (!claimed) {
+        task_release(t);
+    }
+    return claimed;
 }
 
 bool vti_task_try_run_inline(task *t) {
@@ -125,13 +150,10 @@ bool vti_task_try_run_inline(task *t) {
         return false;
     }
     bool private = load_rlx(&t->a_phase) == PHASE_PRIVATE && vti_worker_take_back(w, &t->job) && claim_private(t);
-    if (!private && !claim(t, PHASE_QUEUED)) {
+    if (!private && !claim_in_queue(t)) {
         return false;
     }
     run(t, vti_self.frame);
-    if (private) {
-        task_release(t); /* the private end's */
-    }
     return true;
 }
 
@@ -186,7 +208,6 @@ static task *new_task(const task_options *o, task_fn *fn, void *arg, const char 
     t->fn = fn;
     t->name = o->name;
     t->pool = o->pool;
-    store_rlx(&t->a_references, 2u); /* the caller's and the queue's; nobody else knows it yet */
     return t;
 }
 
@@ -243,7 +264,7 @@ static task *new_ended(int error, task_value value, const char *where) {
         errno = ENOMEM;
         return NULL;
     }
-    vti_task_end(t, error, value);
+    (void)vti_task_end(t, error, value);
     return t;
 }
 

@@ -14,8 +14,10 @@
  *   value, error       nobody            the runner     any reader, read only
  *   the others: written before the task is handed out, then read only
  *
- * References: one of the caller, one of the queue's entry (dropped by whoever dequeues it, run or stale), one of every
- * value-task, one of every combinator that waits. An await that claims the task runs it under its borrowed handle.
+ * References: one of the caller, one of every value-task, one of every combinator that waits. A task that is queued or
+ * runs needs none: whoever gives up the last one before the end leaves it to the runner (OWED, task/waitlist.h), who
+ * releases it after the end. So a task that its only user runs inline ends with one RMW, and is released with none.
+ * An await that claims a queued task leaves a stale entry behind, and a reference with it, which its dequeuer drops.
  * [T1] submit (private end, ring, inbox) -> run: by their edges; submit -> an inline claim: by a_phase (release, acquire), since the
  *      awaiter got the handle from the submitter.
  * [T2] the end (close, release) -> await, status, error (acquire): value, error and everything the function did.
@@ -64,8 +66,8 @@ _Static_assert(sizeof(struct task) == 128, "a task is two cache lines");
 
 /* A task with one reference, or NULL (no memory). */
 task *vti_task_new(const char *where);
-/* Its outcome is there: ends it. The caller holds a reference or the queue's. */
-void vti_task_end(task *t, int error, task_value value);
+/* Its outcome is there: ends it; true: a reference was left to the caller, who runs it. Else the caller holds one. */
+bool vti_task_end(task *t, int error, task_value value);
 static inline bool task_has_ended(const task *t) { return waitlist_is_closed(&t->waiters); } /* [T2] */
 
 /* Whether it is a task of the process before fork() that will never end in this one. */

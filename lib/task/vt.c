@@ -340,7 +340,7 @@ static task *convert_ready(vt *v, const struct use *u) {
         bool good = ready_outcome(word, load_rlx(&v->value.u64), &error, &value); /* the caller's alone */
         tell(v, VT_CONVERTED, word_kind(word), u);
         if (good) {
-            vti_task_end(t, error, value);
+            (void)vti_task_end(t, error, value);
             return t;
         }
         errno = refuse_ready_copy(u);

@@ -75,15 +75,31 @@ static void fire_all(struct waiter *newest) {
     queue.firing = false;
 }
 
-void vti_waitlist_close(waitlist *l) {
-    if (LIKELY(waitlist_close_empty(l))) {
-        return;
+bool vti_waitlist_close(waitlist *l) {
+    bool owed = false;
+    if (LIKELY(waitlist_close_empty(l, &owed))) {
+        return owed;
     }
     os_mutex *lock = lock_of(l);
     vti_mutex_lock(lock);
-    struct waiter *newest = waitlist_close_locked(l);
+    struct waiter *newest = waitlist_close_locked(l, &owed);
     vti_mutex_unlock(lock);
     fire_all(newest);
+    return owed;
+}
+
+bool vti_waitlist_hand_over(waitlist *l) {
+    bool closed;
+    if (LIKELY(waitlist_hand_over_empty(l, &closed))) {
+        return true;
+    }
+    if (!closed) {
+        os_mutex *lock = lock_of(l);
+        vti_mutex_lock(lock);
+        closed = !waitlist_hand_over_locked(l);
+        vti_mutex_unlock(lock);
+    }
+    return !closed;
 }
 
 bool vti_waitlist_try_close(waitlist *l, void (*prepare)(void *context), void *context) {
@@ -93,7 +109,8 @@ bool vti_waitlist_try_close(waitlist *l, void (*prepare)(void *context), void *c
     bool open = !waitlist_is_closed(l);
     if (open) {
         prepare(context);
-        newest = waitlist_close_locked(l); /* all closers of this list hold the lock */
+        bool owed;                                /* a source is nobody's to hand over */
+        newest = waitlist_close_locked(l, &owed); /* all closers of this list hold the lock */
     }
     vti_mutex_unlock(lock);
     fire_all(newest);

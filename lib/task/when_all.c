@@ -59,7 +59,7 @@ static void one_ended(struct when_all *all) {
         task *result = all->result;
         int error = first_error(all);
         leave(all);
-        vti_task_end(result, error, (task_value){.u64 = 0});
+        (void)vti_task_end(result, error, (task_value){.u64 = 0});
         task_release(result); /* the pending inputs' reference: the state may go with it */
     }
 }

@@ -54,7 +54,7 @@ static void ended(struct when_any *any, size_t index) {
     uint32_t none = 0;
     if (cas_acqrel(&any->a_winner, &none, 1u)) {
         task *result = any->result;
-        vti_task_end(result, 0, (task_value){.u64 = index});
+        (void)vti_task_end(result, 0, (task_value){.u64 = index});
         task_release(result); /* the inputs' reference */
         pass_gate(any);
     }

@@ -9,6 +9,7 @@ struct Sound {
 // The first waiter is added by a store: an end without the lock may be overwritten.
 #undef VTI_TASK_WAITLIST_H
 #undef WAITLIST_CLOSED
+#undef WAITLIST_OWED
 struct NoCas {
 #pragma push_macro("cas_acqrel")
 #undef cas_acqrel
@@ -20,6 +21,7 @@ struct NoCas {
 // The end is not a release.
 #undef VTI_TASK_WAITLIST_H
 #undef WAITLIST_CLOSED
+#undef WAITLIST_OWED
 struct NoRelease {
 #pragma push_macro("cas_acqrel")
 #pragma push_macro("exchange_acqrel")
@@ -32,29 +34,34 @@ struct NoRelease {
 #pragma pop_macro("exchange_acqrel")
 };
 
-template <class P> struct Waitlist : rl::test_suite<Waitlist<P>, 3> {
+template <class P> struct Waitlist : rl::test_suite<Waitlist<P>, 4> {
     typename P::waitlist list;
     struct {
         typename P::waiter waiter;
         rl::atomic<int> fired;
     } waits[2];
     rl::var<int> outcome;
+    rl::var<int> ended;
     rl::mutex lock;
 
     void before() {
         list($) = nullptr;
         outcome($) = 0;
+        ended($) = 0;
         for (auto &w : waits)
             w.fired($) = 0;
     }
 
     void close() {
         outcome($) = 7;
-        if (P::waitlist_close_empty(&list)) {
+        bool owed = false;
+        if (P::waitlist_close_empty(&list, &owed)) {
+            if (owed)
+                ended($) = ended($) + 1;
             return;
         }
         lock.lock($);
-        typename P::waiter *w = P::waitlist_close_locked(&list);
+        typename P::waiter *w = P::waitlist_close_locked(&list, &owed);
         lock.unlock($);
         while (w != nullptr) {
             typename P::waiter *next = w->next; // before the store that frees it
@@ -62,7 +69,26 @@ template <class P> struct Waitlist : rl::test_suite<Waitlist<P>, 3> {
             RL_ASSERT(waits[i].fired.fetch_add(1, rl::mo_acq_rel, $) == 0);
             w = next;
         }
+        if (owed)
+            ended($) = ended($) + 1;
     }
+
+    // Gives the object up: it is ended once, by whoever comes second.
+    void leave() {
+        bool closed;
+        if (P::waitlist_hand_over_empty(&list, &closed))
+            return;
+        if (!closed) {
+            lock.lock($);
+            closed = !P::waitlist_hand_over_locked(&list);
+            lock.unlock($);
+        }
+        if (closed) {
+            RL_ASSERT(outcome($) == 7);
+            ended($) = ended($) + 1;
+        }
+    }
+    void after() { RL_ASSERT(ended($) == 1); }
 
     void wait(int i, bool remove) {
         lock.lock($);
@@ -89,6 +115,8 @@ template <class P> struct Waitlist : rl::test_suite<Waitlist<P>, 3> {
     void thread(unsigned index) {
         if (index == 2) {
             close();
+        } else if (index == 3) {
+            leave();
         } else {
             wait(static_cast<int>(index), index == 1);
         }
