@@ -1,10 +1,10 @@
 // tso.cpp: the private end of lib/sched/private.h on x86: every interleaving, and every moment at which a store leaves its
 // thread's buffer.
 //
-// Relacy (private.cpp) runs the product's own source through some interleavings; here is a transcription, one step for
-// each access to a shared word, and all of them. A light barrier is nothing; a membarrier empties every thread's buffer,
-// one after the other. What only the owner writes it reads without a step. A tag has 4 bits: no history here is long enough
-// for it to come round (that is checked), so nothing is lost; one that did come round would say less than 32 bits do.
+// Relacy (private.cpp, request.cpp) runs the product's own source through some interleavings; here is a transcription, one
+// step for each access to a shared word, and all of them. A light barrier is nothing; a membarrier empties every thread's
+// buffer, one after the other. What only the owner writes it reads without a step. A tag has 4 bits: no history here is
+// long enough for it to come round (that is checked), so nothing is lost.
 #include "tso.h"
 
 #include <cstdio>
@@ -339,6 +339,6 @@ int main() {
     wrong += check(one, "mutant: lock without CAS", false, LOCK_WITHOUT_CAS);
     wrong += check(two, "mutant: take without CAS", false, TAKE_WITHOUT_CAS);
     wrong += check(sleeper, "mutant: no membarrier", false, NO_MEMBARRIER);
-    wrong += check(sleeper_refused, "the gap: a silent owner", false); // see private.cpp
+    wrong += check(sleeper_refused, "the gap: a silent owner", false); // see request.cpp
     return wrong;
 }
