@@ -46,7 +46,7 @@
  * Rejected: a linked list that only the owner may touch (a silent owner strands its children); a full barrier at each
  * pop (23 ns); a tombstone in a slot that was joined out of order instead of the lock (a thief cannot tell it from a
  * slot that will be filled again).
- * Models: tests/model/private.cpp (Relacy), tests/model/tso.c (every interleaving and every store buffer's state).
+ * Models: tests/model/private.cpp and request.cpp (Relacy), tso.cpp (every interleaving and every store buffer).
  */
 #ifndef VTI_SCHED_PRIVATE_H
 #define VTI_SCHED_PRIVATE_H
