@@ -92,19 +92,22 @@ bool vti_pool_has_children(struct task_pool *pool) {
     return false;
 }
 
-/* Whoever sleeps has left a request with every worker, after the word that says so. */
-static void leave_requests(struct task_pool *pool) {
+/* Whoever sleeps has left a request with every worker, after the word that says so. Says whether one was new. */
+static bool leave_requests(struct task_pool *pool) {
     uint32_t threads = load_rlx(&pool->a_threads); /* changes under the lock */
+    bool new = false;
     for (uint32_t i = 0; i < threads; i++) {
-        private_ask_any(&pool->workers[i]->private);
+        new |= private_ask_any(&pool->workers[i]->private);
     }
+    return new;
 }
 
 /* Looks at the private ends once more. With the barrier each fork has either seen the request, and wakes somebody, or is
- * seen here [V3]. Where there is no membarrier requests stand for good, and each fork is a push with an epoch. */
-static bool forked_meanwhile(struct task_pool *pool) {
-    (void)membarrier_all(); /* [V3] */
-    return vti_pool_has_children(pool);
+ * seen here [V3]. Where there is no membarrier requests stand for good, and each fork is a push with an epoch; where it
+ * has just been refused, one that was new calls for another round: what was forked before it shows by then. */
+static bool forked_meanwhile(struct task_pool *pool, bool new) {
+    bool ordered = membarrier_all(); /* [V3] */
+    return vti_pool_has_children(pool) || (new && !ordered);
 }
 
 static void wake_all(struct task_pool *pool) {
@@ -138,11 +141,11 @@ bool vti_worker_park(struct worker *w) {
     }
     push_sleeper(pool, w);
     bool last = idle_fall_asleep(&pool->idle);
-    leave_requests(pool);
+    bool new = leave_requests(pool);
     /* Where all others sleep nobody can fork before somebody takes the lock to wake him, and finds the request. */
     bool alone = pool->sleeping + pool->spare == load_rlx(&pool->a_threads);
     vti_mutex_unlock(&pool->lock);
-    if ((!alone && forked_meanwhile(pool)) || (last && vti_pool_has_work(pool))) {
+    if ((!alone && forked_meanwhile(pool, new)) || (last && vti_pool_has_work(pool))) {
         unpark(pool, w);
         return true;
     }

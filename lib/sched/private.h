@@ -39,7 +39,8 @@
  *      were then; who locks after a take sees the top.
  *
  * Without membarrier (an old kernel, seccomp, refused later) the guard stays infinite and the boundary OPEN, whatever
- * the owner does: each of its pops locks, and each push asks the library.
+ * the owner does: each of its pops locks, and each push asks the library. After a refusal that is so from the owner's next
+ * fork or join that asks the library; until then a silent owner keeps what it has.
  * A request is two plain stores, limit = NULL and guard = infinite: the owner's next fork or join calls the library. It
  * is advice, and the guard's half of it may be lost; a lost limit is not (see sched/child.c, answer).
  *
@@ -82,11 +83,11 @@ static inline vtask_slot *private_infinity(struct private_end *p) { return p->sl
 
 /* --- the owner's --- */
 
-/* While nobody else knows it. `asked`: as if somebody had left a request. */
+/* While nobody else knows it. `asked`: as if somebody had left a request; one stands for good without membarrier. */
 static inline void private_init(struct private_end *p, bool asked) {
-    VTASK_STORE(&p->inlined.bottom, p->slots);
-    VTASK_STORE(&p->inlined.limit, asked ? (vtask_slot *)NULL : p->slots + PRIVATE_SLOTS);
     bool works = membarrier_works();
+    VTASK_STORE(&p->inlined.bottom, p->slots);
+    VTASK_STORE(&p->inlined.limit, asked || !works ? (vtask_slot *)NULL : p->slots + PRIVATE_SLOTS);
     VTASK_STORE(&p->inlined.guard, works ? p->slots : private_infinity(p));
     store_rlx(&p->a_boundary, works ? (uint64_t)0 : BOUNDARY_OPEN); /* whoever makes it known carries it */
 }
@@ -165,11 +166,14 @@ static inline bool private_answered_owner(struct private_end *p) {
 
 /* --- anybody's --- */
 
-static inline void private_ask_any(struct private_end *p) {
-    if (load_seq(&p->inlined.limit) != NULL) {               /* [V3] */
-        store_seq(&p->inlined.limit, (vtask_slot *)NULL);    /* [V3] after the word that says who sleeps */
-        VTASK_STORE(&p->inlined.guard, private_infinity(p)); /* its owner may be one who joins only */
+/* Leaves a request; false: one stood already. */
+static inline bool private_ask_any(struct private_end *p) {
+    if (load_seq(&p->inlined.limit) == NULL) { /* [V3] */
+        return false;
     }
+    store_seq(&p->inlined.limit, (vtask_slot *)NULL);    /* [V3] after the word that says who sleeps */
+    VTASK_STORE(&p->inlined.guard, private_infinity(p)); /* its owner may be one who joins only */
+    return true;
 }
 
 /* The first full slot between top and bottom; PRIVATE_SLOTS + 1: none. */
@@ -183,9 +187,12 @@ static inline uint32_t private_oldest(struct private_end *p, uint32_t top) {
     return PRIVATE_SLOTS + 1;
 }
 
-/* Whether there is something to take: a hint, unless a membarrier came before [V3]. */
+/* Whether there is something to take: a hint, unless a membarrier came before [V3]. What was forked before membarrier was
+ * refused cannot be taken before its owner has seen that; his next fork or join does, and tells who sleeps. */
 static inline bool private_has_any(struct private_end *p) {
-    return private_oldest(p, boundary_top(load_acq(&p->a_boundary))) <= PRIVATE_SLOTS; /* [V4] */
+    uint64_t boundary = load_acq(&p->a_boundary); /* [V4] */
+    bool reachable = (boundary & BOUNDARY_OPEN) != 0 || membarrier_works();
+    return reachable && private_oldest(p, boundary_top(boundary)) <= PRIVATE_SLOTS;
 }
 
 /* Takes the oldest child: it is the caller's to run. NULL: there is none, or the owner is at it, or (without `force`)

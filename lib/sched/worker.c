@@ -8,11 +8,11 @@
 #include "sched/pool.h"
 
 enum {
-    SHARED_EVERY = 61,      /* jobs between two looks into the inbox while there is other work */
-    INBOX_BATCH = 64,       /* jobs taken from the inbox at once */
-    SEARCH_NS = 20 * 1000,  /* a search lasts no longer than waking a worker would */
+    SHARED_EVERY = 61,     /* jobs between two looks into the inbox while there is other work */
+    INBOX_BATCH = 64,      /* jobs taken from the inbox at once */
+    SEARCH_NS = 20 * 1000, /* a search lasts no longer than waking a worker would */
     SEARCH_LEAST_NS = 1000,
-    WAKE_NS = 50 * 1000, /* whoever sleeps less would have done better to search on */
+    WAKE_NS = 50 * 1000,    /* whoever sleeps less would have done better to search on */
     SEARCH_PAUSES_MAX = 64, /* pauses between two rounds of a search */
     SILENCE_NS = 50 * 1000, /* an owner who has not answered a request for so long is silent */
     TINY_NS = 2 * 1000,     /* not worth stealing alone */

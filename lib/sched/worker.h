@@ -50,8 +50,8 @@ struct worker {
     os_thread thread;
 
     /* the owner's alone */
-    uint32_t tick;   /* jobs begun, for the inbox's turn */
-    uint32_t random; /* where the next search begins */
+    uint32_t tick;      /* jobs begun, for the inbox's turn */
+    uint32_t random;    /* where the next search begins */
     uint32_t search_ns; /* how long that is worth while */
     struct freelist tickets;
     struct {
