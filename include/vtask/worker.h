@@ -51,7 +51,7 @@ static inline int vtask_push(struct vtask_worker *w, vtask_slot *at, struct vt_c
  * has happened. (Asking for `at` and comparing bottom with it, instead of reading bottom, keeps a chain of loads that wait
  * for stores off the fast path.) */
 static inline int vtask_pop(struct vtask_worker *w, vtask_slot *at, const struct vt_child *c) {
-    if (__builtin_expect(VTASK_LOAD(&w->bottom) != at + 1 || VTASK_LOAD(&at->child) != c, 0)) {
+    if (__builtin_expect(VTASK_LOAD(&w->bottom) - 1 != at || VTASK_LOAD(&at->child) != c, 0)) {
         return 0;
     }
     VTASK_RELEASE(&w->bottom, at); /* [V1] */

@@ -106,9 +106,9 @@ template <class P, class Test> struct Owner {
         kernel_.a_works($) = mood != NEVER;
         the_kernel = &kernel_;
         lives = 0;
-        end.none($) = nullptr;
+        end.none.child($) = nullptr;
         for (auto &slot : end.slots)
-            slot($) = nullptr;
+            slot.child($) = nullptr;
         for (auto &c : child) {
             c.work($) = 0;
             c.runs($) = 0;
@@ -152,7 +152,7 @@ template <class P, class Test> struct Owner {
         typename P::vtask_slot *first;
         uint32_t n = P::private_give_owner(&end, at_most, &first);
         for (uint32_t i = 0; i < n; i++) {
-            vt_child *c = VTASK_LOAD(&first[i]);
+            vt_child *c = VTASK_LOAD(&first[i].child);
             if (c != nullptr)
                 c->ticket.store(1, rl::mo_release, $); /* the ring's edge */
         }
@@ -192,7 +192,7 @@ template <class P, class Test> struct Owner {
     void join(int which) {
         vt_child *c = live[which];
         live[which] = live[--lives]; /* the order does not matter: a pop looks whether it is the newest */
-        if (P::vtask_pop(&end.inlined, VTASK_LOAD(&end.inlined.bottom) - 1, c) || join_slowly(c)) {
+        if (P::vtask_pop(&end.inlined, static_cast<typename P::vtask_slot *>(c->at), c) || join_slowly(c)) {
             run(c);
         } else {
             while (c->done.load(rl::mo_acquire, $) == 0)
