@@ -19,9 +19,9 @@
  * VT_JOIN(name, child) gives the function's result (nothing, of a procedure): runs it here if nobody has begun it, else
  * waits for it; the function happens before the result. Where this stack is full and the pool has no other thread, it
  * runs here all the same, since it has no way to say so. Misuse, reported: a second join (VT_E_REPEATED), and one by
- * another task on another thread (VT_E_NOT_OWNER), yield zero; what a join of a name in scope cannot be, a child that joins
- * its parent's child by address on the parent's thread, is seen as the parent's second join. A child whose scope ends unjoined is joined there, and reported with the
- * code EINVAL and the line that forked it; a scope left by longjmp() or exit() is not seen.
+ * another task on another thread (VT_E_NOT_OWNER), yield zero. A child that joins its parent's child by address, on the
+ * parent's thread, is seen as the first of two joins. A child whose scope ends unjoined is joined there, and reported
+ * with the code EINVAL and the line that forked it; a scope left by longjmp() or exit() is not seen.
  */
 #ifndef VTASK_TYPED_H
 #define VTASK_TYPED_H
