@@ -92,9 +92,9 @@ bool vti_pool_has_children(struct task_pool *pool) {
     return false;
 }
 
-/* Whoever sleeps has left a request with every worker, after the word that says so. Says whether one was new. */
-static bool leave_requests(struct task_pool *pool) {
-    uint32_t threads = load_rlx(&pool->a_threads); /* changes under the lock */
+/* Whoever sleeps has left a request with every worker, after the word that says so. */
+bool vti_pool_ask(struct task_pool *pool) {
+    uint32_t threads = load_acq(&pool->a_threads); /* carries workers[] */
     bool new = false;
     for (uint32_t i = 0; i < threads; i++) {
         new |= private_ask_any(&pool->workers[i]->private);
@@ -141,7 +141,7 @@ bool vti_worker_park(struct worker *w) {
     }
     push_sleeper(pool, w);
     bool last = idle_fall_asleep(&pool->idle);
-    bool new = leave_requests(pool);
+    bool new = vti_pool_ask(pool);
     /* Where all others sleep nobody can fork before somebody takes the lock to wake him, and finds the request. */
     bool alone = pool->sleeping + pool->spare == load_rlx(&pool->a_threads);
     vti_mutex_unlock(&pool->lock);

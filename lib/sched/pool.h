@@ -61,11 +61,13 @@ int vti_pool_add_worker(struct task_pool *pool);
 /* park.c */
 bool vti_pool_has_work(struct task_pool *pool);     /* with the edge of every push before its epoch */
 bool vti_pool_has_children(struct task_pool *pool); /* somebody's private end is not empty: a hint */
-void vti_pool_wake_one(struct task_pool *pool);     /* a sleeper, if there is one */
-void vti_worker_wake(struct worker *w);             /* off its list already */
-void vti_worker_sleep(struct worker *w);            /* until woken; a_wake is 0 */
-bool vti_worker_park(struct worker *w);             /* a searcher sleeps; false: the pool has drained */
-void vti_worker_retire(struct worker *w);           /* surplus workers sleep until somebody blocks */
+/* Leaves a request with every worker: share what is private. Says whether one was new. */
+bool vti_pool_ask(struct task_pool *pool);
+void vti_pool_wake_one(struct task_pool *pool); /* a sleeper, if there is one */
+void vti_worker_wake(struct worker *w);         /* off its list already */
+void vti_worker_sleep(struct worker *w);        /* until woken; a_wake is 0 */
+bool vti_worker_park(struct worker *w);         /* a searcher sleeps; false: the pool has drained */
+void vti_worker_retire(struct worker *w);       /* surplus workers sleep until somebody blocks */
 
 /* block.c: around every wait on a worker. begin: 0, or VTASK_E_OVERFLOW or EAGAIN, and nothing has happened. */
 int vti_block_begin(void);

@@ -80,6 +80,14 @@ int vti_refuse_cycle(task *t, const char *call, const char *where) {
     return VTASK_E_CYCLE;
 }
 
+/* What another worker keeps private cannot be claimed from here. It shares it when asked, or a spare thread takes it. */
+static void ask_for(const task *t) {
+    struct worker *w = vti_self.worker;
+    if (w != NULL && w->pool == t->pool && load_rlx(&t->a_phase) == PHASE_PRIVATE) { /* a hint */
+        (void)vti_pool_ask(w->pool);
+    }
+}
+
 int vti_task_wait(task *t, const char *where) {
     if (task_has_ended(t) || vti_task_try_run_inline(t)) { /* [T2] */
         return 0;
@@ -88,7 +96,8 @@ int vti_task_wait(task *t, const char *where) {
         return vti_refuse_cycle(t, "task_await", where);
     }
     vti_when_all_run_inputs(t);
-    if (vti_spin_until_closed(&t->waiters)) { /* [T2] */
+    ask_for(t);
+    if (vti_spin_until_closed(&t->waiters) || vti_task_try_run_inline(t)) { /* [T2] */
         return 0;
     }
     if (vti_task_was_left_behind(t)) {
