@@ -115,8 +115,12 @@ def aims(r):
     """(what, sign, limit, [(label, figure)]): the worst figure counts."""
     yield "fib, typed children, 1 worker: of the plain code's time", "<=", 1.6, to_plain(r, "fib", "typed")
     yield "fib, children by function, 1 worker: of the plain code's time", "<=", 2.0, to_plain(r, "fib", "function")
+    yield "fib, children by function, 1 worker: of the same calls by pointer without the library", "<=", 2.0, \
+        to_plain(r, "fib", "function", "pointer")
     yield "fib, through the library's functions, 1 worker: of the plain code's time", "<=", 4.5, \
         to_plain(r, "fib", "library")
+    yield "fib, through the library's functions, 1 worker: of the same calls by pointer", "<=", 4.5, \
+        to_plain(r, "fib", "library", "pointer")
     yield "fib, typed children: speed-up of 2 workers over 1", ">=", 1.85, speed_up(r, "fib", "typed", "typed")
     for load in ("nqueens", "uts", "integrate", "matmul"):
         yield f"{load} ({sizes(r, load)}): of the fastest peer's time, 1 and 2 workers", "<", 1, to_fastest(r, load)

@@ -31,6 +31,32 @@ static void run_serial(load_run *run) {
     account(run, sum);
 }
 
+/* What the children by function pointer are without the library: a call of what the compiler does not know. */
+static int by_pointer(void *arg, task_value *result) {
+    int64_t n = (int64_t)(intptr_t)arg;
+    if (n < 2) {
+        result->i64 = n;
+        return 0;
+    }
+    task_value left, right;
+    task_fn *fn = by_pointer;
+    __asm__ __volatile__("" : "+r"(fn));
+    (void)by_pointer((void *)(intptr_t)(n - 2), &right);
+    if (fn((void *)(intptr_t)(n - 1), &left) != 0) {
+        load_fail("by_pointer failed");
+    }
+    result->i64 = left.i64 + right.i64;
+    return 0;
+}
+
+static void run_pointer(load_run *run) {
+    task_value sum;
+    load_begin(run);
+    (void)by_pointer((void *)(intptr_t)run->size, &sum);
+    load_end(run);
+    account(run, sum.i64);
+}
+
 /* Children by function pointer, through the macros. */
 static int by_function(void *arg, task_value *result) {
     int64_t n = (int64_t)(intptr_t)arg;
@@ -115,7 +141,7 @@ static void run_typed(load_run *run) { inside(run, typed_task); }
 
 static const load_variant variants[] = {
     {"typed", run_typed},     {"serial", run_serial}, {"function", run_function},
-    {"library", run_library}, {"heap", run_heap},
+    {"library", run_library}, {"heap", run_heap},     {"pointer", run_pointer},
 };
 
 LOAD_MAIN("fib", "vtask", 32, variants)

@@ -7,7 +7,7 @@ Load = collections.namedtuple("Load", "what full quick long own unit names", def
 UNITS = {"ns": "ns an operation", "ms": "ms", "median_us": "us, median trip", "cpu_ms": "ms of CPU"}
 
 # Variants that stand for the plain code: one worker's, and what the others are compared with.
-PLAIN = ("serial", "floor", "call", "xchg")
+PLAIN = ("serial", "pointer", "floor", "call", "xchg")
 
 LOADS = {
     "fib": Load("fork and join without a cutoff; one operation is one fork and join", [32], [27], [], {}, "ns"),
