@@ -10,6 +10,7 @@
 #define VTASK_VT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <vtask/config.h>
@@ -69,6 +70,7 @@ VTASK_BEGIN_DECLS
  * @param v  its value. Any thread; does not block. C#: new ValueTask<T>(value).
  */
 VTASK_PUBLIC vt vt_from_value(task_value v) VTASK_SYMBOL(vt_from_value);
+#define vt_from_value(v) vtask_from_value(v) /* inlined */
 
 /**
  * A value-task that failed synchronously.
@@ -121,9 +123,36 @@ VTASK_PUBLIC int vt_await_at(vt *v, task_value *result, const char *where) VTASK
  * Returns as vt_await(); a value-task whose wait failed is discarded. Any thread; blocks while it is pending.
  * C#: await of a call's result.
  */
-#define vt_await_now(v, result) vt_await_now_at((v), (result), VTASK_WHERE)
-/** The function behind vt_await_now(). @param where  a literal, or NULL. */
+#define vt_await_now(v, result) vtask_await_now((v), (result), VTASK_WHERE)
+/** vt_await_now() as a call of the library. @param where  a literal, or NULL. */
 VTASK_PUBLIC int vt_await_now_at(vt v, task_value *result, const char *where) VTASK_SYMBOL(vt_await_now_at);
+
+/* --- what is inlined of both: a value that is there, unchecked --- */
+
+#define VTASK_READY_VALUE 0x5001u /* its whole word */
+#define VTASK_UNCHECKED 1u
+/* VTASK_UNCHECKED: VTASK_OPTIONS has been read, and does not hold `checked`. */
+VTASK_PUBLIC extern uint32_t vtask_checked_v1 VTASK_SYMBOL(checked_v1);
+
+static inline vt vtask_from_value(task_value v) {
+    vt made;
+    if (__builtin_expect(__atomic_load_n(&vtask_checked_v1, __ATOMIC_RELAXED) != VTASK_UNCHECKED, 0)) {
+        return (vt_from_value)(v);
+    }
+    made.word = VTASK_READY_VALUE;
+    made.value = v;
+    return made;
+}
+
+static inline int vtask_await_now(vt v, task_value *result, const char *where) {
+    if (__builtin_expect(v.word != VTASK_READY_VALUE, 0)) {
+        return vt_await_now_at(v, result, where);
+    }
+    if (result != NULL) {
+        *result = v.value;
+    }
+    return 0;
+}
 
 /**
  * Whether an await would return at once (with its outcome, or with a misuse's code).

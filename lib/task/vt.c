@@ -17,6 +17,8 @@
 #include "task/word.h"
 
 _Static_assert(sizeof(vt) == 16, "a value-task is two words");
+_Static_assert(((uint64_t)VT_READY | (uint64_t)VT_VALUE << 8 | WORD_TAG) == VTASK_READY_VALUE,
+               "what inlined code knows");
 
 /* The payload of a PENDING one: the ticket; above it, over a source, which use it belongs to. */
 #define TICKET_MASK (((uint64_t)1 << CLAIM_TICKET_BITS) - 1)
@@ -36,8 +38,12 @@ static vt make(enum vt_state state, enum vt_kind kind, uint64_t payload, task_va
     return (vt){word_make(state, kind, payload), value};
 }
 
-vt vt_from_value(task_value v) {
-    uint64_t ticket = UNLIKELY(vti_options().checked) ? vti_checked_issue() : 0;
+uint32_t vtask_checked_v1;
+
+vt(vt_from_value)(task_value v) {
+    bool checked = vti_options().checked;
+    store_rlx(&vtask_checked_v1, checked ? 0 : VTASK_UNCHECKED); /* the word is all there is: nothing is carried */
+    uint64_t ticket = UNLIKELY(checked) ? vti_checked_issue() : 0;
     vt made = make(VT_READY, VT_VALUE, ticket, v);
     made.word |= ticket != 0 ? WORD_CHECKED : 0;
     return made;
