@@ -71,6 +71,7 @@ VTASK_PUBLIC void vt_child_left(void *bottom) VTASK_SYMBOL(vt_child_left) __attr
 /* Makes it the newest child of the calling worker; its arguments are written. */
 static inline void vtask_child_push(struct vtask_worker *w, vtask_slot *at, vt_child *c, const char *where) {
     c->where = where;
+    at->where = where;
     c->at = at;
     c->word = VTASK_CHILD_PRIVATE;
     if (__builtin_expect(!vtask_push(w, at, c), 0)) {
@@ -91,7 +92,6 @@ static inline void vtask_fork(vt_child *c, task_fn *fn, void *arg, const char *w
         c->fn = fn;
         c->arg = arg;
         c->owner = w->identity;
-        at->where = where;
         vtask_child_push(w, at, c, where);
     }
 }

@@ -21,7 +21,7 @@
  * runs here all the same, since it has no way to say so. Misuse, reported: a second join (VT_E_REPEATED), and one by
  * another task on another thread (VT_E_NOT_OWNER), yield zero. A child that joins its parent's child by address, on the
  * parent's thread, is seen as the first of two joins. A child whose scope ends unjoined is joined there, and reported
- * with the code EINVAL and the line that forked it; a scope left by longjmp() or exit() is not seen.
+ * with the code EINVAL and the line that forked it; of a scope left by longjmp() the task's end aborts, as with vt_fork().
  */
 #ifndef VTASK_TYPED_H
 #define VTASK_TYPED_H
@@ -47,7 +47,7 @@ static inline int vtask_child_is_joined(const vt_child *c) {
     return (word & 0xffff) == VTASK_CHILD_JOINED;
 }
 
-/* Forks a typed child: what it runs takes the child itself. A task's end does not look for it, as its scope does. */
+/* Forks a typed child: what it runs takes the child itself. */
 static inline void vtask_child_fork(vt_child *c, task_fn *fn, const char *where) {
     struct vtask_worker *w = vtask_worker_v1;
     if (__builtin_expect(w == NULL, 0)) {

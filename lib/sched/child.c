@@ -163,18 +163,36 @@ static void share(struct worker *w, struct job *job) {
     vti_worker_push_quietly(w, job);
 }
 
-static void publish_quietly(struct worker *w, uint32_t most) {
+enum { GIVE_AT_ONCE = 64 };
+
+/* Takes the oldest out, all of them before anything is queued: a full ring drops dead tasks, and callbacks of the user's
+ * may fork and join here. Returns how many slots that were. */
+static uint32_t publish_some(struct worker *w, uint32_t most) {
+    vt_child *given[GIVE_AT_ONCE];
     vtask_slot *first;
-    uint32_t n = private_give_owner(&w->private, most, &first);
+    uint32_t n = private_give_owner(&w->private, most < GIVE_AT_ONCE ? most : GIVE_AT_ONCE, &first);
     for (uint32_t i = 0; i < n; i++) {
-        vt_child *c = VTASK_LOAD(&first[i].child); /* NULL: it was joined out of order */
-        if (private_is_job(c)) {
-            VTASK_STORE(&first[i].child, NULL); /* below top nobody else looks */
-            share(w, job_in(c));
-        } else if (c != NULL) {
-            publish(w, c);
+        given[i] = VTASK_LOAD(&first[i].child); /* NULL: it was joined out of order */
+        if (private_is_job(given[i])) {
+            VTASK_STORE(&first[i].child, NULL); /* below top no thief looks */
         }
     }
+    for (uint32_t i = 0; i < n; i++) {
+        if (private_is_job(given[i])) {
+            share(w, job_in(given[i]));
+        } else if (given[i] != NULL) {
+            publish(w, given[i]);
+        }
+    }
+    return n;
+}
+
+static void publish_quietly(struct worker *w, uint32_t most) {
+    uint32_t n;
+    do {
+        n = publish_some(w, most);
+        most -= n;
+    } while (n > 0 && most > 0);
 }
 
 void vti_children_publish(struct worker *w, uint32_t most) {
@@ -208,8 +226,13 @@ static void answer_if_asked(struct worker *w) {
 
 enum { JOBS_MOST = 64 }; /* kept private; beyond that the oldest half goes into the ring */
 
+/* Where the innermost frame of the calling worker began. */
+static const vtask_slot *floor_of(struct private_end *p) {
+    return vti_self.frame != NULL ? vti_self.frame->bottom : p->slots;
+}
+
 /* Frees the slots of what was taken or given, where none that is needed lies above them. */
-static void tidy(struct private_end *p) { private_tidy_owner(p, private_lock_owner(p)); }
+static void tidy(struct private_end *p) { private_tidy_owner(p, private_lock_owner(p), floor_of(p)); }
 
 static bool make_room(struct worker *w) {
     struct private_end *p = &w->private;
@@ -237,8 +260,14 @@ void vti_worker_push(struct worker *w, struct job *job) {
 }
 
 /* Takes what is in the slot back: by a pop if it is the newest. */
-static bool take_back(struct private_end *p, vtask_slot *at) {
-    return vtask_pop(&p->inlined, at, at->child) || private_remove_owner(p, at);
+static bool take_back(struct worker *w, vtask_slot *at) {
+    struct private_end *p = &w->private;
+    if (LIKELY(vtask_pop(&p->inlined, at, at->child))) {
+        return true;
+    }
+    bool taken_back = private_remove_owner(p, at, floor_of(p));
+    answer_if_asked(w);
+    return taken_back;
 }
 
 struct job *vti_worker_pop(struct worker *w) {
@@ -246,8 +275,10 @@ struct job *vti_worker_pop(struct worker *w) {
     while (p->inlined.bottom > p->slots) {
         vtask_slot *at = p->inlined.bottom - 1;
         struct vt_child *c = at->child;
-        ASSERT(c == NULL || private_is_job(c));
-        if (take_back(p, at) && c != NULL) {
+        if (UNLIKELY(c != NULL && !private_is_job(c))) {
+            vti_die_of_unjoined(NULL, at->where);
+        }
+        if (take_back(w, at) && c != NULL) {
             return job_in(c);
         }
     }
@@ -258,10 +289,36 @@ bool vti_worker_take_back(struct worker *w, struct job *job) {
     struct private_end *p = &w->private;
     for (vtask_slot *at = p->inlined.bottom; at > p->slots;) {
         if ((--at)->child == slot_of(job)) {
-            return take_back(p, at);
+            return take_back(w, at);
         }
     }
     return false;
+}
+
+/* What is private elsewhere is queued here: the oldest of some other worker. It is not begun: that would put it on top of
+ * what this one does. A child that was taken stays PRIVATE for its owner, who can only wait for it now. */
+bool vti_worker_fetch(struct worker *w) {
+    struct ticket *t = vti_freelist_take_owner(&w->tickets); /* before there is something to put into it */
+    uint32_t threads = load_acq(&w->pool->a_threads);        /* carries workers[] */
+    vt_child *c = NULL;
+    for (uint32_t i = 0; t != NULL && c == NULL && i < threads; i++) {
+        struct worker *victim = w->pool->workers[i];
+        c = victim != w ? private_take_any(&victim->private, true) : NULL;
+    }
+    if (c != NULL && !private_is_job(c)) {
+        t->job.kind = &ticket_kind;
+        store_rlx(&t->a_child, c); /* the ring's edge carries it [T1] */
+        vti_worker_push_quietly(w, &t->job);
+    } else if (t != NULL) {
+        vti_freelist_give_any(&w->tickets, t);
+        if (c != NULL) {
+            share(w, job_in(c));
+        }
+    }
+    if (c != NULL) {
+        vti_worker_pushed(w);
+    }
+    return c != NULL;
 }
 
 /* --- fork --- */
@@ -275,7 +332,7 @@ static void count_outside(const char *where) {
 
 /* The private end is full: the newest goes into the ring. */
 static void push_outside(struct worker *w, vt_child *c) {
-    bool private = private_remove_owner(&w->private, c->at);
+    bool private = private_remove_owner(&w->private, c->at, floor_of(&w->private));
     c->at = NULL;
     count_outside(c->where);
     if (private) {
@@ -304,6 +361,9 @@ void vti_child_fork(vt_child *c, task_fn *fn, void *arg, const char *where) {
 }
 
 void vt_child_left(void *bottom) {
+    if (vti_self.worker == NULL) { /* the child of a fork() that came in between: no thief has come with it */
+        return;
+    }
     struct private_end *p = &vti_self.worker->private;
     for (const vtask_slot *at = bottom; at < p->inlined.bottom; at++) {
         if (at->child != NULL && !private_is_job(at->child)) {
@@ -375,7 +435,7 @@ static int join_of_worker(struct worker *w, vt_child *c) {
         vti_children_publish(w, UINT32_MAX); /* another thread has a fresh stack */
     }
     if (c->at != NULL) {
-        mine = private_remove_owner(&w->private, c->at);
+        mine = private_remove_owner(&w->private, c->at, floor_of(&w->private));
         answer_if_asked(w);
     }
     enum child_state now = state_of(load_acq(&c->word)); /* [C1] */

@@ -14,7 +14,8 @@
  *  - [P2] before [S1], for the last worker that was searching at [P2]: then [P1] before [P2] before [S1] before [S2],
  *    so that worker's last look finds the job (or finds that somebody took it), and wakes another one.
  * The last searcher looks whether it found work or not: a searcher that finds work stands for the pushers that relied
- * on it, and wakes the next one if there is more.
+ * on it, and wakes the next one if there is more. Where nobody sleeps at [S1] it need not: whoever is awake searches
+ * before he sleeps, and the last of those looks.
  * [E1] the epoch (release) -> the last look (acquire): carries the queue's new entry.
  * Rejected: a stand-alone fence (ThreadSanitizer does not see it); a flag beside the count (two words, two proofs).
  * Model: tests/model/idle.cpp.

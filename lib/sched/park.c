@@ -92,7 +92,7 @@ bool vti_pool_has_children(struct task_pool *pool) {
     return false;
 }
 
-/* Whoever sleeps has left a request with every worker, after the word that says so. */
+/* Whoever sleeps calls it after the word that says so, and under the lock. */
 bool vti_pool_ask(struct task_pool *pool) {
     uint32_t threads = load_acq(&pool->a_threads); /* carries workers[] */
     bool new = false;

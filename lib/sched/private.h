@@ -40,7 +40,7 @@
  *
  * Without membarrier (an old kernel, seccomp, refused later) the guard stays infinite and the boundary OPEN, whatever
  * the owner does: each of its pops locks, and each push asks the library. After a refusal that is so from the owner's next
- * fork or join that asks the library; until then a silent owner keeps what it has.
+ * lock; until then a silent owner keeps what it has.
  * A request is two plain stores, limit = NULL and guard = infinite: the owner's next fork or join calls the library. It
  * is advice, and the guard's half of it may be lost; a lost limit is not (see sched/child.c, answer).
  *
@@ -71,7 +71,6 @@
 
 struct private_end {
     struct vtask_worker inlined;
-    vtask_slot none;                     /* always empty: below the oldest */
     vtask_slot slots[PRIVATE_SLOTS + 1]; /* the last one only until the library has seen that the rest is full */
     char pad[64];                        /* thieves' cache line */
     atomic_u64 a_boundary;
@@ -118,10 +117,11 @@ static inline bool private_is_free(struct private_end *p, uint32_t i, uint32_t t
     return c == NULL || (i < top && private_is_job(c));
 }
 
-/* Unlocks, with bottom above the newest slot that somebody needs. */
-static inline void private_tidy_owner(struct private_end *p, uint64_t locked) {
+/* Unlocks, with bottom above the newest slot that somebody needs, but not below `floor`: where the innermost frame
+ * began, so that what it leaves behind lies above. */
+static inline void private_tidy_owner(struct private_end *p, uint64_t locked, const vtask_slot *floor) {
     uint32_t top = boundary_top(locked), bottom = private_bottom(p);
-    while (bottom > 0 && private_is_free(p, bottom - 1, top)) {
+    while (p->slots + bottom > floor && private_is_free(p, bottom - 1, top)) {
         bottom--;
     }
     VTASK_RELEASE(&p->inlined.bottom, p->slots + bottom); /* [V1] */
@@ -129,10 +129,10 @@ static inline void private_tidy_owner(struct private_end *p, uint64_t locked) {
 }
 
 /* Empties the slot of a child that is joined; says whether it was private still, and so is the owner's to run. */
-static inline bool private_remove_owner(struct private_end *p, vtask_slot *at) {
+static inline bool private_remove_owner(struct private_end *p, vtask_slot *at, const vtask_slot *floor) {
     uint64_t locked = private_lock_owner(p);
     VTASK_STORE(&at->child, (struct vt_child *)NULL);
-    private_tidy_owner(p, locked);
+    private_tidy_owner(p, locked, floor);
     return at >= p->slots + boundary_top(locked);
 }
 
@@ -203,7 +203,7 @@ static inline struct vt_child *private_take_any(struct private_end *p, bool forc
         return NULL;
     }
     if ((boundary & BOUNDARY_OPEN) == 0) {
-        if (!force) {
+        if (!force || private_oldest(p, boundary_top(boundary)) > PRIVATE_SLOTS) { /* not for an end that looks empty */
             return NULL;
         }
         VTASK_STORE(&p->inlined.guard, private_infinity(p)); /* [V2] */

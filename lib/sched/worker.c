@@ -8,7 +8,7 @@
 #include "sched/pool.h"
 
 enum {
-    SHARED_EVERY = 61,     /* jobs between two looks into the inbox while there is other work */
+    OLDEST_EVERY = 61,     /* jobs between two looks for what has waited longest */
     INBOX_BATCH = 64,      /* jobs taken from the inbox at once */
     SEARCH_NS = 20 * 1000, /* a search lasts no longer than waking a worker would */
     SEARCH_LEAST_NS = 1000,
@@ -28,7 +28,7 @@ COLD void vti_die_of_unjoined(const struct frame *f, const char *lost) {
     vti_die(
         "vtask: a task ended with a forked child unjoined: the vt_fork at %s, in the task made at %s; a thief may be "
         "writing into its dead frame, so the process ends here. Join every child with vt_join().\n",
-        lost != NULL ? lost : "?", f->where != NULL ? f->where : "?");
+        lost != NULL ? lost : "?", f != NULL && f->where != NULL ? f->where : "?");
 }
 
 /* Takes up to `most` of the own ring: dead entries are dropped, live ones go to the inbox, in order. */
@@ -203,15 +203,18 @@ static struct job *search(struct worker *w) {
     }
 }
 
-/* The queues that others count on have their turn, however much there is at the private end. */
-static struct job *take_shared(struct worker *w) {
-    struct job *job = take_inbox(w);
-    return job != NULL ? job : vti_ring_take_any(&w->ring);
+/* What has waited longest has its turn, however much comes after it: the oldest of the private end behind the ring, and
+ * ring and inbox first by turns. */
+static struct job *take_oldest(struct worker *w) {
+    vti_children_publish(w, 1);
+    bool ring_first = w->tick / OLDEST_EVERY % 2 == 0;
+    struct job *job = ring_first ? vti_ring_take_any(&w->ring) : take_inbox(w);
+    return job != NULL ? job : ring_first ? take_inbox(w) : vti_ring_take_any(&w->ring);
 }
 
 static struct job *next_job(struct worker *w) {
     w->lone = false;
-    struct job *job = ++w->tick % SHARED_EVERY == 0 ? take_shared(w) : NULL;
+    struct job *job = ++w->tick % OLDEST_EVERY == 0 ? take_oldest(w) : NULL;
     if (job == NULL) {
         job = vti_worker_pop(w);
     }
@@ -248,7 +251,8 @@ static void settle(struct worker *w) {
 static void run_lone(struct worker *w, struct job *job) {
     uint64_t begun = vti_clock_ns();
     job->kind->run(job);
-    if (vti_clock_ns() - begun >= TINY_NS) {
+    bool left_work = private_bottom(&w->private) > 0 || vti_ring_size(&w->ring) > 0;
+    if (left_work || vti_clock_ns() - begun >= TINY_NS) {
         w->rest_us = 0;
         return;
     }

@@ -83,6 +83,9 @@ void vti_worker_push(struct worker *w, struct job *job);
 struct job *vti_worker_pop(struct worker *w);
 /* Takes that job back; false: it is not there any more. In child.c */
 bool vti_worker_take_back(struct worker *w, struct job *job);
+/* Queues the oldest of some other worker's private end at the calling one's ring. False: there is none, or no memory, or it
+ * cannot be had. In child.c */
+bool vti_worker_fetch(struct worker *w);
 /* Queues a job that is shared at the calling worker's ring; after one or several in a row, wakes somebody if need be. */
 void vti_worker_push_quietly(struct worker *w, struct job *job);
 void vti_worker_pushed(struct worker *w);
@@ -95,7 +98,7 @@ static inline bool worker_has_stack(const struct worker *w) {
     return (char *)__builtin_frame_address(0) > w->private.inlined.stack_limit;
 }
 
-/* Ends the process: what a thief may be writing into is gone. */
+/* Ends the process: what a thief may be writing into is gone. `f` is NULL where a callback of the user's forked it. */
 __attribute__((noreturn)) void vti_die_of_unjoined(const struct frame *f, const char *lost);
 
 /* Begins a frame on this thread. */

@@ -80,12 +80,19 @@ int vti_refuse_cycle(task *t, const char *call, const char *where) {
     return VTASK_E_CYCLE;
 }
 
-/* What another worker keeps private cannot be claimed from here. It shares it when asked, or a spare thread takes it. */
-static void ask_for(const task *t) {
+static bool is_private(const task *t) {
     struct worker *w = vti_self.worker;
-    if (w != NULL && w->pool == t->pool && load_rlx(&t->a_phase) == PHASE_PRIVATE) { /* a hint */
-        (void)vti_pool_ask(w->pool);
+    return w != NULL && w->pool == t->pool && load_rlx(&t->a_phase) == PHASE_PRIVATE; /* a hint */
+}
+
+enum { FETCH_MOST = 4096 };
+
+/* What another worker keeps private cannot be claimed from here: it shares it when asked, and of one who is silent the
+ * oldest are fetched until it is among them. A thread in this one's place would not do: it may find other work first. */
+static bool run_after_all(task *t) {
+    for (int i = 0; i < FETCH_MOST && is_private(t) && vti_worker_fetch(vti_self.worker); i++) {
     }
+    return vti_task_try_run_inline(t);
 }
 
 int vti_task_wait(task *t, const char *where) {
@@ -96,8 +103,10 @@ int vti_task_wait(task *t, const char *where) {
         return vti_refuse_cycle(t, "task_await", where);
     }
     vti_when_all_run_inputs(t);
-    ask_for(t);
-    if (vti_spin_until_closed(&t->waiters) || vti_task_try_run_inline(t)) { /* [T2] */
+    if (is_private(t)) {
+        (void)vti_pool_ask(t->pool);
+    }
+    if (vti_spin_until_closed(&t->waiters) || run_after_all(t)) { /* [T2] */
         return 0;
     }
     if (vti_task_was_left_behind(t)) {

@@ -94,8 +94,8 @@ static void run(task *t, struct frame *below) {
     }
     frame_enter(&f, below, t, t->where);
     int error = t->fn(t->arg, &value);
-    frame_ended(&f);
     free_argument(t);
+    frame_ended(&f);
     frame_leave(&f, below);
     if (vti_task_end(t, error, value)) {
         task_release(t); /* nobody wanted to see the end */

@@ -106,7 +106,6 @@ template <class P, class Test> struct Owner {
         kernel_.a_works($) = mood != NEVER;
         the_kernel = &kernel_;
         lives = 0;
-        end.none.child($) = nullptr;
         for (auto &slot : end.slots)
             slot.child($) = nullptr;
         for (auto &c : child) {
@@ -174,7 +173,7 @@ template <class P, class Test> struct Owner {
         if (P::vtask_push(&end.inlined, at, c))
             return;
         if (P::private_bottom(&end) > PRIVATE_SLOTS) {
-            bool mine = P::private_remove_owner(&end, at);
+            bool mine = P::private_remove_owner(&end, at, end.slots);
             c->at = nullptr;
             if (mine)
                 c->ticket.store(1, rl::mo_release, $);
@@ -184,7 +183,7 @@ template <class P, class Test> struct Owner {
     bool join_slowly(vt_child *c) {
         bool mine = false;
         if (c->at != nullptr) {
-            mine = P::private_remove_owner(&end, static_cast<typename P::vtask_slot *>(c->at));
+            mine = P::private_remove_owner(&end, static_cast<typename P::vtask_slot *>(c->at), end.slots);
             answer_if_asked();
         }
         return mine || claim(c);
@@ -209,7 +208,7 @@ template <class P, class Test> struct Owner {
         while (lives > 0)
             join(one());
         if (P::private_bottom(&end) > 0)
-            P::private_tidy_owner(&end, P::private_lock_owner(&end));
+            P::private_tidy_owner(&end, P::private_lock_owner(&end), end.slots);
         RL_ASSERT(P::private_bottom(&end) == 0);
         RL_ASSERT(P::boundary_top(load_rlx(&end.a_boundary)) == 0);
     }
