@@ -12,7 +12,7 @@ void vti_alloc_fail_after(uint32_t successes) {
     store_rlx(&a_successes, successes); /* tests set it while nobody allocates */
 }
 
-static bool must_fail(void) {
+bool vti_alloc_must_fail(void) {
     uint32_t left = load_rlx(&a_successes); /* a plain count: nothing is carried */
     while (UNLIKELY(left != UINT32_MAX)) {
         if (left == 0) {
@@ -25,10 +25,10 @@ static bool must_fail(void) {
     return false;
 }
 
-void *vti_alloc(size_t size) { return must_fail() ? NULL : calloc(1, size); }
+void *vti_alloc(size_t size) { return vti_alloc_must_fail() ? NULL : calloc(1, size); }
 
 void *vti_alloc_aligned(size_t alignment, size_t size) {
-    void *memory = must_fail() ? NULL : aligned_alloc(alignment, size);
+    void *memory = vti_alloc_must_fail() ? NULL : aligned_alloc(alignment, size);
     return memory == NULL ? NULL : memset(memory, 0, size);
 }
 

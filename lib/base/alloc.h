@@ -2,6 +2,7 @@
 #ifndef VTI_BASE_ALLOC_H
 #define VTI_BASE_ALLOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,5 +14,7 @@ void vti_free(void *memory);
 
 /* For tests: the next `successes` allocations succeed, then all fail; UINT32_MAX: none fails. */
 void vti_alloc_fail_after(uint32_t successes);
+/* Whether that has come: asked once for each allocation, by whoever does not allocate here. */
+bool vti_alloc_must_fail(void);
 
 #endif

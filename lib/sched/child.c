@@ -58,8 +58,8 @@ _Static_assert((CHILD_PRIVATE | CHILD_TAG) == VTASK_CHILD_PRIVATE, "what inlined
 _Static_assert((CHILD_JOINED | CHILD_TAG) == VTASK_CHILD_JOINED, "what inlined code writes");
 
 enum {
-    PUBLISH_MOST = 64,   /* children offered at one request */
-    PUBLISH_ENOUGH = 32, /* on the ring: the request is met */
+    PUBLISH_MOST = 256,   /* children offered at one request */
+    PUBLISH_ENOUGH = 128, /* on the ring: the request is met */
     JOIN_SPIN_NS = 10 * 1000,
 };
 
@@ -224,8 +224,6 @@ static void answer_if_asked(struct worker *w) {
 
 /* --- jobs --- */
 
-enum { JOBS_MOST = 64 }; /* kept private; beyond that the oldest half goes into the ring */
-
 /* Where the innermost frame of the calling worker began. */
 static const vtask_slot *floor_of(struct private_end *p) {
     return vti_self.frame != NULL ? vti_self.frame->bottom : p->slots;
@@ -236,10 +234,7 @@ static void tidy(struct private_end *p) { private_tidy_owner(p, private_lock_own
 
 static bool make_room(struct worker *w) {
     struct private_end *p = &w->private;
-    if (private_size_owner(p) >= JOBS_MOST) {
-        vti_children_publish(w, JOBS_MOST / 2);
-    }
-    if (private_bottom(p) >= PRIVATE_SLOTS) {
+    if (UNLIKELY(private_bottom(p) >= PRIVATE_SLOTS)) {
         vti_children_publish(w, UINT32_MAX);
         tidy(p);
     }
@@ -253,8 +248,10 @@ void vti_worker_push(struct worker *w, struct job *job) {
         vti_worker_pushed(w);
         return;
     }
-    edge_release(&p->inlined.bottom); /* [V1] */
-    if (UNLIKELY(!vtask_push(&p->inlined, p->inlined.bottom, slot_of(job)))) {
+    vtask_slot *at = p->inlined.bottom;
+    job->entry.next = (inbox_entry *)(void *)at; /* unlinked as long as it is here; for vti_worker_take_back() */
+    edge_release(&p->inlined.bottom);            /* [V1] */
+    if (UNLIKELY(!vtask_push(&p->inlined, at, slot_of(job)))) {
         answer_if_asked(w);
     }
 }
@@ -285,14 +282,11 @@ struct job *vti_worker_pop(struct worker *w) {
     return NULL;
 }
 
+/* Where it is, if it is here at all: whoever took it may link it elsewhere at this moment, so the slot has the last word. */
 bool vti_worker_take_back(struct worker *w, struct job *job) {
-    struct private_end *p = &w->private;
-    for (vtask_slot *at = p->inlined.bottom; at > p->slots;) {
-        if ((--at)->child == slot_of(job)) {
-            return take_back(w, at);
-        }
-    }
-    return false;
+    const struct private_end *p = &w->private;
+    vtask_slot *at = (vtask_slot *)(void *)load_rlx(&job->entry.next); /* a hint */
+    return at >= p->slots && at < p->inlined.bottom && at->child == slot_of(job) && take_back(w, at);
 }
 
 /* What is private elsewhere is queued here: the oldest of some other worker. It is not begun: that would put it on top of

@@ -18,6 +18,7 @@
 #include "base/assert.h"
 #include "os/cpu.h"
 #include "os/futex.h"
+#include "os/pages.h"
 #include "sched/ticket.h"
 
 enum { GATE_CLOSING = 1, GATE_ONE = 2 };
@@ -67,20 +68,27 @@ int vti_pool_submit(struct task_pool *pool, struct job *job) {
 static struct worker *new_worker(struct task_pool *pool, unsigned index) {
     size_t size = (sizeof(struct worker) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     struct worker *w = vti_alloc_aligned(CACHE_LINE, size);
-    if (w != NULL) {
-        w->pool = pool;
-        w->index = index;
-        w->random = index * 2654435761u + 1;
-        /* Sleepers leave a standing request, and nobody has asked this one yet; a lone worker waits to be asked. */
-        private_init(&w->private, pool->width > 1 || index > 0);
-        vti_ring_init(&w->ring);
-        vti_freelist_init(&w->tickets, TICKET_SIZE);
+    if (w == NULL) {
+        return NULL;
     }
+    w->private.slots = vti_pages_alloc(PRIVATE_SIZE);
+    if (w->private.slots == NULL) {
+        vti_free(w);
+        return NULL;
+    }
+    w->pool = pool;
+    w->index = index;
+    w->random = index * 2654435761u + 1;
+    /* Sleepers leave a standing request, and nobody has asked this one yet; a lone worker waits to be asked. */
+    private_init(&w->private, pool->width > 1 || index > 0);
+    vti_ring_init(&w->ring);
+    vti_freelist_init(&w->tickets, TICKET_SIZE);
     return w;
 }
 
 static void free_worker(struct worker *w) {
     vti_freelist_fini(&w->tickets);
+    vti_pages_free(w->private.slots, PRIVATE_SIZE);
     vti_free(w);
 }
 

@@ -61,7 +61,14 @@
 #include "base/atomic.h"
 #include "os/membarrier.h"
 
-#define PRIVATE_SLOTS 2048u /* a worker with more unjoined children puts them into the ring at once */
+/* A worker with more unjoined children puts them into the ring at once. Slots take memory as they are touched; sanitizers
+ * shadow them all. */
+#if defined(VTI_ASAN) || defined(VTI_TSAN) || UINTPTR_MAX < UINT64_MAX
+#define PRIVATE_SLOTS (1u << 11)
+#else
+#define PRIVATE_SLOTS (1u << 20)
+#endif
+#define PRIVATE_SIZE ((PRIVATE_SLOTS + 1) * sizeof(vtask_slot)) /* bytes of slots */
 #endif
 
 #define BOUNDARY_TOP ((UINT64_C(1) << 30) - 1)
@@ -71,8 +78,8 @@
 
 struct private_end {
     struct vtask_worker inlined;
-    vtask_slot slots[PRIVATE_SLOTS + 1]; /* the last one only until the library has seen that the rest is full */
-    char pad[64];                        /* thieves' cache line */
+    vtask_slot *slots; /* PRIVATE_SLOTS + 1; the last one only until the library has seen that the rest is full */
+    char pad[64];      /* thieves' cache line */
     atomic_u64 a_boundary;
 };
 
@@ -118,11 +125,14 @@ static inline bool private_is_free(struct private_end *p, uint32_t i, uint32_t t
 }
 
 /* Unlocks, with bottom above the newest slot that somebody needs, but not below `floor`: where the innermost frame
- * began, so that what it leaves behind lies above. */
+ * began, so that what it leaves behind lies above; and with top at the oldest full one, so that thieves find it at once. */
 static inline void private_tidy_owner(struct private_end *p, uint64_t locked, const vtask_slot *floor) {
     uint32_t top = boundary_top(locked), bottom = private_bottom(p);
     while (p->slots + bottom > floor && private_is_free(p, bottom - 1, top)) {
         bottom--;
+    }
+    while (top < bottom && VTASK_LOAD(&p->slots[top].child) == NULL) {
+        top++;
     }
     VTASK_RELEASE(&p->inlined.bottom, p->slots + bottom); /* [V1] */
     private_unlock_owner(p, locked, top < bottom ? top : bottom);

@@ -97,6 +97,7 @@ template <class P, class Test> struct Owner {
     static int const most = PRIVATE_SLOTS + 1;
     kernel kernel_;
     typename P::private_end end;
+    typename P::vtask_slot slots[PRIVATE_SLOTS + 1];
     vt_child child[most];
     vt_child *live[most];
     int lives;
@@ -106,7 +107,8 @@ template <class P, class Test> struct Owner {
         kernel_.a_works($) = mood != NEVER;
         the_kernel = &kernel_;
         lives = 0;
-        for (auto &slot : end.slots)
+        end.slots = slots;
+        for (auto &slot : slots)
             slot.child($) = nullptr;
         for (auto &c : child) {
             c.work($) = 0;

@@ -170,7 +170,7 @@ START_TEST(membarrier_forbidden_in_the_middle_loses_nothing) {
 END_TEST
 
 /* More children than the private end has room for, joined in an order. */
-enum { MANY = 3 * PRIVATE_SLOTS + 7, ORDERS = 4 };
+enum { MANY = PRIVATE_SLOTS + PRIVATE_SLOTS / 4 + 7, ORDERS = 4 };
 
 static unsigned place(int order, unsigned i) {
     switch (order) {
@@ -193,6 +193,7 @@ struct many {
 
 static int fork_many(void *arg, task_value *result) {
     struct many *m = arg;
+    unsigned wrong = 0;
     (void)result;
     store_rlx(&a_ran, 0u);
     if (m->no_memory) {
@@ -204,10 +205,10 @@ static int fork_many(void *arg, task_value *result) {
     for (unsigned i = 0; i < MANY; i++) {
         unsigned at = place(m->order, i);
         task_value value = {.i64 = -1};
-        must(vt_join(&m->children[at], &value) == 0);
-        must(value.i64 == at);
+        wrong += vt_join(&m->children[at], &value) != 0 || value.i64 != at;
     }
     vti_alloc_fail_after(UINT32_MAX);
+    must(wrong == 0); /* a check of each would be written to a file */
     return load_acq(&a_ran) == MANY ? 0 : EINVAL;
 }
 
