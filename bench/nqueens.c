@@ -28,6 +28,25 @@ static void run_serial(load_run *run) {
     account(run, found);
 }
 
+static uint64_t row(const queens_board *b, uint32_t free);
+
+VT_FUNCTION_1(uint64_t, typed, queens_board, b) { return (b.columns == b.all) + row(&b, queens_free(&b)); }
+
+/* As many forks as there are placements left: each has a frame of its own to live in. */
+static uint64_t row(const queens_board *b, uint32_t free) {
+    if (free == 0) {
+        return 0;
+    }
+    VT_FORK_1(typed, child, queens_put(b, free & -free));
+    uint64_t found = row(b, free & (free - 1));
+    return found + VT_JOIN(typed, child);
+}
+
+static int by_type(void *arg, task_value *result) {
+    result->u64 = typed(*(const queens_board *)arg);
+    return 0;
+}
+
 static int by_function(void *arg, task_value *result) {
     const queens_board *b = arg;
     vt_child children[QUEENS_MOST];
@@ -75,12 +94,15 @@ static int measured(load_run *run, task_fn *fn, task_value *result) {
     return error;
 }
 
+static int typed_task(void *arg, task_value *result) { return measured(arg, by_type, result); }
 static int function_task(void *arg, task_value *result) { return measured(arg, by_function, result); }
 static int heap_task(void *arg, task_value *result) { return measured(arg, by_task, result); }
 
+static void run_typed(load_run *run) { inside(run, typed_task); }
 static void run_function(load_run *run) { inside(run, function_task); }
 static void run_heap(load_run *run) { inside(run, heap_task); }
 
-static const load_variant variants[] = {{"function", run_function}, {"serial", run_serial}, {"heap", run_heap}};
+static const load_variant variants[] = {
+    {"typed", run_typed}, {"serial", run_serial}, {"function", run_function}, {"heap", run_heap}};
 
 LOAD_MAIN("nqueens", "vtask", 12, variants)
