@@ -15,13 +15,13 @@ typedef struct vt_child {
     task_fn *fn;       /**< its work */
     void *arg;         /**< its argument */
     void *owner;       /**< what forked it, which alone may join it; plus 1: a typed child, which is its own argument */
-    const char *where; /**< where it was forked */
+    const char *where; /**< where it was forked; from then on, where it was joined */
     void *at;          /**< its slot in its worker's private end, if it has one */
     void *with;        /**< published: its stand-in on the ring; run by its joiner: the frame it runs in */
     task_value value;  /**< its value, once a thief has ended it */
 } vt_child;
 
-/* What inlined code writes into `word`, the second one with the join's site above it; see lib/sched/child.c. */
+/* What inlined code writes into `word`; see lib/sched/child.c. */
 #define VTASK_CHILD_PRIVATE 0xc501u
 #define VTASK_CHILD_JOINED 0xc507u
 
@@ -51,6 +51,7 @@ VTASK_PUBLIC void vt_fork_at(vt_child *c, task_fn *fn, void *arg, const char *wh
  * Returns the child's code: 0 or what its function returned. VTASK_E_OVERFLOW, EAGAIN: this stack is full, and the pool
  * has no other thread for the child: it has not run, and never will. Misuse, reported: VT_E_REPEATED: joined already;
  * VT_E_NOT_OWNER: another task forked it (that one can still join it); VT_E_EMPTY: all zero bytes; VT_E_CORRUPT.
+ * VTASK_E_FORKED, not reported: it was forked in the process before fork().
  * The task that forked it; blocks while another worker runs it. The child happens before the return.
  */
 #define vt_join(c, result) vtask_join((c), (result), VTASK_WHERE)
@@ -79,8 +80,10 @@ static inline void vtask_child_push(struct vtask_worker *w, vtask_slot *at, vt_c
     }
 }
 
-static inline uint64_t vtask_child_joined(const char *where) {
-    return VTASK_CHILD_JOINED | (uint64_t)(uintptr_t)where << 16;
+/* Nothing is left to do for a join, here. Stores that a compiler can drop where the child's scope ends. */
+static inline void vtask_child_joined(vt_child *c, const char *where) {
+    c->where = where;
+    c->word = VTASK_CHILD_JOINED;
 }
 
 static inline void vtask_fork(vt_child *c, task_fn *fn, void *arg, const char *where) {
@@ -115,7 +118,7 @@ static inline int vtask_join(vt_child *c, task_value *result, const char *where)
     if (__builtin_expect(VTASK_LOAD(&w->bottom) > at, 0)) {
         vt_child_left(at);
     }
-    c->word = vtask_child_joined(where);
+    vtask_child_joined(c, where);
     if (error == 0 && result != NULL) {
         *result = value;
     }

@@ -19,8 +19,8 @@
  * VT_JOIN(name, child) gives the function's result (nothing, of a procedure): runs it here if nobody has begun it, else
  * waits for it; the function happens before the result. Where this stack is full and the pool has no other thread, it
  * runs here all the same, since it has no way to say so. Misuse, reported: a second join (VT_E_REPEATED), and one by
- * another task on another thread (VT_E_NOT_OWNER), yield zero. A child that joins its parent's child by address, on the
- * parent's thread, is seen as the first of two joins. A child whose scope ends unjoined is joined there, and reported
+ * another task (VT_E_NOT_OWNER), yield zero; so does, unreported, a join after fork() in the other process. A typed child
+ * that joins its parent's child by address, on the parent's thread, is seen as the first of two joins. A child whose scope ends unjoined is joined there, and reported
  * with the code EINVAL and the line that forked it; of a scope left by longjmp() the task's end aborts, as with vt_fork().
  */
 #ifndef VTASK_TYPED_H
@@ -44,7 +44,7 @@ static inline int vtask_child_is_joined(const vt_child *c) {
 #else
     uint64_t word = c->word;
 #endif
-    return (word & 0xffff) == VTASK_CHILD_JOINED;
+    return word == VTASK_CHILD_JOINED;
 }
 
 /* Forks a typed child: what it runs takes the child itself. */
@@ -64,7 +64,8 @@ static inline void vtask_child_fork(vt_child *c, task_fn *fn, const char *where)
  * on this stack. */
 static inline int vtask_child_pop(const vt_child *c) {
     struct vtask_worker *w = vtask_worker_v1;
-    return w != NULL && (const char *)c > w->stack_limit && vtask_pop(w, (vtask_slot *)c->at, c);
+    return w != NULL && (const char *)c > w->stack_limit && c->owner == (char *)w->identity + 1 &&
+           vtask_pop(w, (vtask_slot *)c->at, c);
 }
 
 /**
@@ -119,7 +120,7 @@ VTASK_END_DECLS
             return name##_vt_join_slow(child_, where_);                              \
         }                                                                            \
         T value_ = name arguments;                                                   \
-        child_->head.word = vtask_child_joined(where_);                              \
+        vtask_child_joined(&child_->head, where_);                                   \
         return value_;                                                               \
     }                                                                                \
     VTASK_TYPED(name)                                                                \
@@ -149,7 +150,7 @@ VTASK_END_DECLS
             name##_vt_join_slow(child_, where_);                                        \
         } else {                                                                        \
             name arguments;                                                             \
-            child_->head.word = vtask_child_joined(where_);                             \
+            vtask_child_joined(&child_->head, where_);                                  \
         }                                                                               \
     }                                                                                   \
     VTASK_TYPED(name)                                                                   \

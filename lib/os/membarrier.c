@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 atomic_u32 vti_a_membarrier;
-static atomic_u32 a_refused; /* for good: what was open stays open */
 
 static bool call(int command) {
     int kept = errno;
@@ -16,14 +15,13 @@ static bool call(int command) {
     return done;
 }
 
-void vti_membarrier_refuse(void) {
-    store_rlx(&a_refused, 1u);        /* carries nothing: private ends are right with either answer */
-    store_rlx(&vti_a_membarrier, 0u); /* the same */
-}
+void vti_membarrier_refuse(void) { store_rlx(&vti_a_membarrier, (uint32_t)MEMBARRIER_REFUSED); /* carries nothing */ }
 
 void vti_membarrier_register(void) {
-    bool works = load_rlx(&a_refused) == 0 && call(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
-    store_rlx(&vti_a_membarrier, works); /* carries nothing: private ends are right with either answer */
+    uint32_t state = MEMBARRIER_UNKNOWN;
+    if (load_rlx(&vti_a_membarrier) == state && call(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)) { /* carries nothing */
+        (void)cas_rlx(&vti_a_membarrier, &state, (uint32_t)MEMBARRIER_WORKS); /* carries nothing; a refusal stands */
+    }
 }
 
 bool vti_membarrier_all(void) {

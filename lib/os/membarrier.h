@@ -6,11 +6,14 @@
 
 #include "base/atomic.h"
 
-/* 1: it works. Goes from 0 to 1 at registration, and back for good when the kernel refuses. */
+/* UNKNOWN --- registration ---> WORKS;  either --- the kernel refuses ---> REFUSED, for good */
+enum membarrier_state { MEMBARRIER_UNKNOWN, MEMBARRIER_WORKS, MEMBARRIER_REFUSED };
 extern atomic_u32 vti_a_membarrier;
 
 /* A snapshot: whoever relies on it must be right with either answer. */
-static inline bool membarrier_works(void) { return load_rlx(&vti_a_membarrier) != 0; /* carries nothing */ }
+static inline bool membarrier_works(void) {
+    return load_rlx(&vti_a_membarrier) == MEMBARRIER_WORKS; /* carries nothing: private ends are right with either answer */
+}
 
 /* Once a process, before the first use; again does no harm. */
 void vti_membarrier_register(void);

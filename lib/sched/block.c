@@ -2,8 +2,8 @@
  *
  * A worker that must wait for somebody else hands its place to a spare worker, which is woken, or started where there
  * is none. When its wait is over it goes on at once, one beyond the width, and the next worker that ends a job while
- * there is a surplus becomes spare. So the pool's width is kept, threads are made only when all others wait, and
- * none ends before the pool does. All of it happens under the pool's lock: a wait costs two context switches anyway.
+ * there is a surplus becomes spare. So the pool's width is kept, a thread is made only when there is no spare one,
+ * and none ends before the pool does. All of it happens under the pool's lock: a wait costs two context switches anyway.
  * The waiter's children are published first: it will not come by to do so.
  */
 #include <errno.h>

@@ -8,27 +8,29 @@
  *                  |  take |   | (thief: ticket claimed)
  *                  |       v   v
  *                  |     WAITING, if the owner waits --- thief's end: exchange ---> DONE ---- join ----> JOINED
+ *                  |       (taken to be queued, not begun: exchange ---> PUBLISHED, by whoever took it)
  *                  +--> LONE (no worker, or no memory for a ticket) --- join ----> RUNNING ---> JOINED
  *
  *   bits    name    set by          meaning
  *   0..7    state   as above
  *   8..15   tag     always: tells a child from other memory
- *   16..63  site    join            JOINED: where it was joined
  *   32..63  error   thief's end     DONE: the code
  *
  *   plain field     PRIVATE, LONE             taken or PUBLISHED, WAITING   RUNNING      DONE
  *   at              its slot, or NULL: it has none (LONE, or the private end was full)
  *   with            nobody                    PUBLISHED: the ticket         its frame    nobody
  *   value           nobody                    the thief                     nobody       the owner
- *   owner, fn, arg, where: written at the fork, then read only
+ *   owner, fn, arg: written at the fork, then read only; where: so, too, and once more at the join
  *
  * Who runs a child is decided by the boundary of its worker's private end (sched/private.h), and once it is published by
- * its ticket (sched/ticket.h); a taken child's word is PRIVATE still. The word says when a thief has ended it. A child
+ * its ticket (sched/ticket.h); the word of a child that was taken and begun is PRIVATE still. The word says when a thief has ended it. A child
  * keeps its slot until its join, so that a frame has joined its children when bottom is where it was.
  *
  * [C1] thief's end (exchange, release) -> join (acquire): carries the value and everything the child did.
- * [C2] WAITING and DONE are RMWs of this one word: either the owner finds DONE, or the thief finds WAITING and wakes.
- * Lifetime: with that exchange the thief has touched the child and its frame for the last time; it wakes by address.
+ * [C2] WAITING, and DONE or PUBLISHED after it, are RMWs of this one word: either the owner finds what came, or who brings it
+ *      finds WAITING and wakes.
+ * [C3] published after it was taken (exchange, release) -> join (acquire): carries `with` and the ticket.
+ * Lifetime: with that exchange the other thread has touched the child and its frame for the last time; it wakes by address.
  */
 #include "sched/child.h"
 
@@ -289,30 +291,56 @@ bool vti_worker_take_back(struct worker *w, struct job *job) {
     return at >= p->slots && at < p->inlined.bottom && at->child == slot_of(job) && take_back(w, at);
 }
 
-/* What is private elsewhere is queued here: the oldest of some other worker. It is not begun: that would put it on top of
- * what this one does. A child that was taken stays PRIVATE for its owner, who can only wait for it now. */
-bool vti_worker_fetch(struct worker *w) {
-    struct ticket *t = vti_freelist_take_owner(&w->tickets); /* before there is something to put into it */
-    uint32_t threads = load_acq(&w->pool->a_threads);        /* carries workers[] */
-    vt_child *c = NULL;
-    for (uint32_t i = 0; t != NULL && c == NULL && i < threads; i++) {
-        struct worker *victim = w->pool->workers[i];
-        c = victim != w ? private_take_any(&victim->private, true) : NULL;
-    }
-    if (c != NULL && !private_is_job(c)) {
-        t->job.kind = &ticket_kind;
-        store_rlx(&t->a_child, c); /* the ring's edge carries it [T1] */
-        vti_worker_push_quietly(w, &t->job);
-    } else if (t != NULL) {
-        vti_freelist_give_any(&w->tickets, t);
-        if (c != NULL) {
-            share(w, job_in(c));
+/* The other worker whose private end the job says it is in; NULL: none. */
+static struct worker *holder_of(const struct worker *w, const struct job *job) {
+    uint32_t threads = load_acq(&w->pool->a_threads);                /* carries workers[] */
+    const vtask_slot *at = (const void *)load_rlx(&job->entry.next); /* a hint */
+    for (uint32_t i = 0; i < threads; i++) {
+        struct worker *other = w->pool->workers[i];
+        if (other != w && at >= other->private.slots && at < other->private.slots + PRIVATE_SLOTS) {
+            return other;
         }
     }
-    if (c != NULL) {
-        vti_worker_pushed(w);
+    return NULL;
+}
+
+void vti_worker_ask(struct worker *w, const struct job *job) {
+    struct worker *holder = holder_of(w, job);
+    if (holder != NULL) {
+        (void)private_ask_any(&holder->private);
     }
-    return c != NULL;
+}
+
+/* Publishes a child that was taken from another worker's private end. Its owner may be at its join by now. */
+static void publish_taken(struct worker *w, struct ticket *t, vt_child *c) {
+    const uint32_t *sleeping_on = state_half(c);
+    t->job.kind = &ticket_kind;
+    store_rlx(&t->a_child, c); /* [C3] carries it to the owner, the ring's edge to a thief [T1] */
+    c->with = t;
+    if (state_of(exchange_acqrel(&c->word, word_of(CHILD_PUBLISHED))) == CHILD_WAITING) { /* [C2] [C3] */
+        vti_futex_wake(sleeping_on, 1);
+    }
+    vti_worker_push_quietly(w, &t->job);
+}
+
+/* It is not begun here: that would put it on top of what this worker does. */
+bool vti_worker_fetch(struct worker *w, const struct job *job) {
+    struct worker *holder = holder_of(w, job);
+    struct ticket *t = holder != NULL ? vti_freelist_take_owner(&w->tickets) : NULL; /* before there is something for it */
+    vt_child *c = t != NULL ? private_take_any(&holder->private, true) : NULL;
+    if (t != NULL && (c == NULL || private_is_job(c))) {
+        vti_freelist_give_any(&w->tickets, t);
+    }
+    if (c == NULL) {
+        return false;
+    }
+    if (private_is_job(c)) {
+        share(w, job_in(c));
+    } else {
+        publish_taken(w, t, c);
+    }
+    vti_worker_pushed(w);
+    return true;
 }
 
 /* --- fork --- */
@@ -381,21 +409,22 @@ static int run_here(vt_child *c) {
     return error;
 }
 
-static bool has_ended(vt_child *c) { return state_of(load_acq(&c->word)) == CHILD_DONE; } /* [C1] */
+static enum child_state look(vt_child *c) { return state_of(load_acq(&c->word)); } /* [C1] [C3] */
 
-static bool spin_until_ended(vt_child *c) {
+static bool changes_soon(vt_child *c, enum child_state now) {
     uint64_t end = vti_clock_ns() + JOIN_SPIN_NS;
-    while (!has_ended(c) && vti_clock_ns() < end) {
+    while (look(c) == now && vti_clock_ns() < end) {
         cpu_relax();
     }
-    return has_ended(c);
+    return look(c) != now;
 }
 
-static void sleep_until_ended(vt_child *c, enum child_state now) {
+static void sleep_until_changed(vt_child *c, enum child_state now) {
     uint64_t word = word_of(now);
-    (void)cas_acqrel(&c->word, &word, word_of(CHILD_WAITING)); /* [C2] */
-    while (!has_ended(c)) {
-        vti_futex_wait(state_half(c), (uint32_t)word_of(CHILD_WAITING));
+    if (cas_acqrel(&c->word, &word, word_of(CHILD_WAITING))) { /* [C2] */
+        while (look(c) == CHILD_WAITING) {
+            vti_futex_wait(state_half(c), (uint32_t)word_of(CHILD_WAITING));
+        }
     }
 }
 
@@ -404,20 +433,23 @@ static bool claim_ticket(vt_child *c, enum child_state now) {
 }
 
 /* Somebody else has it, or will; that must be so if too little stack is left here: where no other thread is to be had, a
- * child that nobody has begun ends unrun with the code that says so. A thief is at work on a live thread: waiting for
- * one needs no replacement. */
-static int join_shared(vt_child *c, enum child_state now) {
-    if (worker_has_stack(vti_self.worker) && claim_ticket(c, now)) {
-        return run_here(c);
-    }
-    if (!spin_until_ended(c)) {
-        int error = vti_block_begin();
-        if (error != 0 && claim_ticket(c, now)) {
-            return error;
+ * child that nobody has begun ends unrun with the code that says so. Whoever has begun it is at work on a live thread,
+ * and whoever took it to queue it publishes it, which wakes this one: waiting needs no replacement. */
+static int join_shared(vt_child *c) {
+    enum child_state now;
+    while ((now = look(c)) != CHILD_DONE) {
+        if (worker_has_stack(vti_self.worker) && claim_ticket(c, now)) {
+            return run_here(c);
         }
-        sleep_until_ended(c, now);
-        if (error == 0) {
-            vti_block_end();
+        if (!changes_soon(c, now)) {
+            int error = vti_block_begin();
+            if (error != 0 && claim_ticket(c, now)) {
+                return error;
+            }
+            sleep_until_changed(c, now);
+            if (error == 0) {
+                vti_block_end();
+            }
         }
     }
     return error_of(load_acq(&c->word)); /* [C1] */
@@ -432,18 +464,13 @@ static int join_of_worker(struct worker *w, vt_child *c) {
         mine = private_remove_owner(&w->private, c->at, floor_of(&w->private));
         answer_if_asked(w);
     }
-    enum child_state now = state_of(load_acq(&c->word)); /* [C1] */
-    if (mine || now == CHILD_LONE) {
-        return run_here(c);
-    }
-    return now == CHILD_DONE ? error_of(load_acq(&c->word)) : join_shared(c, now); /* [C1] */
+    return mine || look(c) == CHILD_LONE ? run_here(c) : join_shared(c);
 }
 
 static bool is_child_word(uint64_t word) {
     enum child_state state = state_of(word);
-    bool plain = word == word_of(state) && state > CHILD_EMPTY && state < CHILD_DONE;
-    bool done = state == CHILD_DONE && word << 32 == word_of(CHILD_DONE) << 32;
-    return plain || done || (word & 0xffff) == word_of(CHILD_JOINED);
+    bool plain = word == word_of(state) && state > CHILD_EMPTY && state <= CHILD_JOINED;
+    return plain || (state == CHILD_DONE && word << 32 == word_of(CHILD_DONE) << 32);
 }
 
 /* A child that was copied is not where its slot says. */
@@ -462,13 +489,12 @@ static int refuse(vt_child *c, uint64_t word, const char **first) {
         *first = NULL;
         return word == 0 ? VT_E_EMPTY : VT_E_CORRUPT;
     }
+    *first = c->where;
     if (state_of(word) == CHILD_JOINED) {
-        *first = (const char *)(uintptr_t)(word >> 16);
         return VT_E_REPEATED;
     }
-    *first = c->where;
     if (owner_of(c) != identity()) {
-        return VT_E_NOT_OWNER;
+        return vti_self.forked ? VTASK_E_FORKED : VT_E_NOT_OWNER;
     }
     return is_in_place(c) ? 0 : VT_E_CORRUPT;
 }
@@ -485,6 +511,7 @@ int vti_child_join(vt_child *c, task_value *result, int *error, const char *wher
     if (*error == 0 && result != NULL) {
         *result = c->value;
     }
-    store_rel(&c->word, vtask_child_joined(where)); /* for who joins it again, with the site */
+    c->where = where;
+    store_rel(&c->word, word_of(CHILD_JOINED)); /* for who joins it again: carries the site */
     return 0;
 }

@@ -42,10 +42,13 @@ static void *own_main(void *argument) {
     struct own_thread *own = argument;
     vti_mutex_lock(&own->pool->lock); /* its starter holds the lock until own->thread is written */
     vti_mutex_unlock(&own->pool->lock);
-    vti_self = (struct self){own->pool, NULL, NULL};
+    vti_self = (struct self){.pool = own->pool};
     vti_thread_name(own->pool->name, own->pool->capacity);
     own->job->kind->run(own->job);
-    end_own(own);
+    if (!vti_self.forked) {                     /* else the pool is not in this process */
+        vti_self = (struct self){.pool = NULL}; /* before the pool can end; thread-specific destructors are in no pool */
+        end_own(own);
+    }
     return NULL;
 }
 

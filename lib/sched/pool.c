@@ -180,7 +180,7 @@ static struct {
 
 /* The child of a fork has none of the threads: it is no worker, and nobody will unlock what they held. */
 static void in_fork_child(void) {
-    vti_self = (struct self){NULL, NULL, NULL};
+    vti_self = (struct self){.forked = vti_self.forked || vti_self.pool != NULL};
     vtask_worker_v1 = NULL;
     vti_mutex_init(&standard.lock);
 }

@@ -9,7 +9,8 @@
  *
  *   bits    name    set by                  cleared by            meaning
  *   0..29   top     take, owner             owner                 slots below it are no longer private
- *   30      OPEN    take                    owner                 the guard is infinite: take without a barrier
+ *   30      OPEN    take; the owner, where  owner                 the guard is infinite: take without a barrier
+ *                   there is no membarrier
  *   31      LOCKED  owner                   owner                 the owner changes top, guard or middle slots
  *   32..63  tag     every change adds one                         a word that was read is still the same word
  *
@@ -41,8 +42,8 @@
  * Without membarrier (an old kernel, seccomp, refused later) the guard stays infinite and the boundary OPEN, whatever
  * the owner does: each of its pops locks, and each push asks the library. After a refusal that is so from the owner's next
  * lock; until then a silent owner keeps what it has.
- * A request is two plain stores, limit = NULL and guard = infinite: the owner's next fork or join calls the library. It
- * is advice, and the guard's half of it may be lost; a lost limit is not (see sched/child.c, answer).
+ * A request is two stores, limit = NULL [V3] and guard = infinite: the owner's next fork or join calls the library. It is
+ * advice, and the guard's half of it may be lost; a lost limit is not (see sched/child.c, answer).
  *
  * Rejected: a linked list that only the owner may touch (a silent owner strands its children); a full barrier at each
  * pop (23 ns); a tombstone in a slot that was joined out of order instead of the lock (a thief cannot tell it from a

@@ -230,7 +230,7 @@ static struct job *next_job(struct worker *w) {
 /* Begins when the pool has listed it: whoever starts a worker holds the lock until then. */
 static void settle(struct worker *w) {
     static void *no_frame;
-    vti_self = (struct self){w->pool, w, NULL};
+    vti_self = (struct self){.pool = w->pool, .worker = w};
     w->private.inlined.identity = &no_frame; /* for callbacks of the user's outside tasks */
     vtask_worker_v1 = &w->private.inlined;
     vti_thread_name(w->pool->name, w->index);
@@ -246,8 +246,16 @@ static void settle(struct worker *w) {
     vti_mutex_unlock(&w->pool->lock);
 }
 
+/* Nobody wakes who rests: it looks for what came from outside. */
+static void rest(struct worker *w) {
+    uint64_t end = vti_clock_ns() + 1000 * (uint64_t)w->rest_us;
+    do {
+        vti_thread_sleep_us(REST_LEAST_US);
+    } while (vti_clock_ns() < end && !vti_inbox_has_any(&w->pool->inbox));
+}
+
 /* A job of a few instructions that is its owner's only one costs both more than it is worth: whoever has stolen one
- * leaves all alone for a while, and longer each time. */
+ * rests, and longer each time. */
 static void run_lone(struct worker *w, struct job *job) {
     uint64_t begun = vti_clock_ns();
     job->kind->run(job);
@@ -257,7 +265,7 @@ static void run_lone(struct worker *w, struct job *job) {
         return;
     }
     w->rest_us = w->rest_us == 0 ? REST_LEAST_US : w->rest_us * 2 > REST_MOST_US ? REST_MOST_US : w->rest_us * 2;
-    vti_thread_sleep_us(w->rest_us);
+    rest(w);
 }
 
 void *vti_worker_main(void *worker) {
@@ -271,10 +279,14 @@ void *vti_worker_main(void *worker) {
             job->kind->run(job);
         }
         ASSERT(vti_self.frame == NULL);
+        if (UNLIKELY(vti_self.forked)) { /* the child of a fork() has no pool: what is queued runs in the parent */
+            return NULL;
+        }
         if (UNLIKELY(load_rlx(&w->pool->a_surplus) > 0)) { /* a hint; the lock decides */
             vti_worker_retire(w);
         }
     }
-    vtask_worker_v1 = NULL; /* thread-specific destructors of the user's are no worker */
+    vtask_worker_v1 = NULL; /* thread-specific destructors of the user's are in no pool: it may be gone */
+    vti_self = (struct self){.pool = NULL};
     return NULL;
 }

@@ -41,6 +41,7 @@ struct self {
     struct task_pool *pool; /* whose task runs here; NULL outside pools */
     struct worker *worker;  /* NULL outside pools, and on a thread of a task's own */
     struct frame *frame;    /* the innermost; NULL outside tasks */
+    bool forked;            /* in the child of a fork(): it was inside a pool, which has stayed behind */
 };
 extern _Thread_local struct self vti_self;
 
@@ -83,9 +84,11 @@ void vti_worker_push(struct worker *w, struct job *job);
 struct job *vti_worker_pop(struct worker *w);
 /* Takes that job back; false: it is not there any more. In child.c */
 bool vti_worker_take_back(struct worker *w, struct job *job);
-/* Queues the oldest of some other worker's private end at the calling one's ring. False: there is none, or no memory, or it
- * cannot be had. In child.c */
-bool vti_worker_fetch(struct worker *w);
+/* Asks the other worker in whose private end that job is, if it is, to share. In child.c */
+void vti_worker_ask(struct worker *w, const struct job *job);
+/* Queues the oldest of the private end in which that job is at the calling worker's ring. False: it is not in another one's,
+ * or there is no memory, or it cannot be had. In child.c */
+bool vti_worker_fetch(struct worker *w, const struct job *job);
 /* Queues a job that is shared at the calling worker's ring; after one or several in a row, wakes somebody if need be. */
 void vti_worker_push_quietly(struct worker *w, struct job *job);
 void vti_worker_pushed(struct worker *w);

@@ -90,7 +90,7 @@ enum { FETCH_MOST = 4096 };
 /* What another worker keeps private cannot be claimed from here: it shares it when asked, and of one who is silent the
  * oldest are fetched until it is among them. A thread in this one's place would not do: it may find other work first. */
 static bool run_after_all(task *t) {
-    for (int i = 0; i < FETCH_MOST && is_private(t) && vti_worker_fetch(vti_self.worker); i++) {
+    for (int i = 0; i < FETCH_MOST && is_private(t) && vti_worker_fetch(vti_self.worker, &t->job); i++) {
     }
     return vti_task_try_run_inline(t);
 }
@@ -104,7 +104,7 @@ int vti_task_wait(task *t, const char *where) {
     }
     vti_when_all_run_inputs(t);
     if (is_private(t)) {
-        (void)vti_pool_ask(t->pool);
+        vti_worker_ask(vti_self.worker, &t->job);
     }
     if (vti_spin_until_closed(&t->waiters) || run_after_all(t)) { /* [T2] */
         return 0;

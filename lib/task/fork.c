@@ -4,6 +4,7 @@
 
 #include "base/sanitizer.h"
 #include "sched/child.h"
+#include "sched/worker.h"
 #include "task/misuse.h"
 
 /* The codes' own texts speak of value-tasks. */
@@ -41,7 +42,10 @@ int vt_child_join(vt_child *c, task_value *result, const char *where) {
         return refuse(EINVAL, "vt_join", where, NULL);
     }
     int refused = vti_child_join(c, result, &error, where, &first);
-    return refused == 0 ? error : refuse(refused, "vt_join", where, first);
+    if (refused == 0 || refused == VTASK_E_FORKED) { /* fork() was no misuse of the child's */
+        return refused == 0 ? error : refused;
+    }
+    return refuse(refused, "vt_join", where, first);
 }
 
 void vt_fork_at(vt_child *c, task_fn *fn, void *arg, const char *where) {
@@ -54,7 +58,7 @@ void vt_fork_at(vt_child *c, task_fn *fn, void *arg, const char *where) {
 int vt_join_at(vt_child *c, task_value *result, const char *where) { return vtask_join(c, result, where); }
 
 void vt_child_forgotten(const vt_child *c) {
-    if (c != NULL) {
+    if (c != NULL && !vti_self.forked) {
         struct misuse m = {.code = EINVAL,
                            .call = "VT_FORK",
                            .where = c->where,

@@ -1,6 +1,9 @@
 /* What holds for a whole process: VTASK_OPTIONS=checked, and the child of a fork(). */
 #include <check.h>
+#include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vtask.h>
@@ -129,6 +132,89 @@ START_TEST(child_of_a_fork_gets_codes_and_makes_pools_of_its_own) {
 }
 END_TEST
 
+static int *shared; /* by both processes: what ran in the child */
+static pid_t parent;
+
+static int tell_where(void *arg, task_value *result) {
+    (void)arg;
+    (void)result;
+    *shared += getpid() != parent;
+    return 0;
+}
+
+/* Returns in both processes. */
+static int fork_and_return(void *arg, task_value *result) {
+    int status = -1;
+    (void)arg;
+    (void)result;
+    for (int i = 0; i < 3; i++) {
+        task_release(task_run(tell_where, NULL));
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(30);
+        return 0;
+    }
+    return waitpid(child, &status, 0) == child && status == 0 ? 0 : 1;
+}
+
+START_TEST(child_of_a_fork_that_returns_from_its_task_runs_nothing_else_and_ends) {
+    task_pool *pool;
+    task_pool_options one = TASK_POOL_OPTIONS_INIT;
+    task_options options = TASK_OPTIONS_INIT;
+    one.workers = 1;
+    parent = getpid();
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert(shared != MAP_FAILED);
+    ck_assert_int_eq(task_pool_create(&pool, &one), 0);
+    options.pool = pool;
+    options.flags = _i == 0 ? 0 : TASK_LONG_RUNNING;
+    ck_assert_int_eq(task_join(task_run_with(&options, fork_and_return, NULL), NULL), 0);
+    ck_assert_int_eq(task_pool_close(pool), 0);
+    ck_assert_int_eq(*shared, 0);
+}
+END_TEST
+
+/* --- a thread of the pool's that ends is in no pool --- */
+
+static pthread_key_t key;
+static task *late;
+static unsigned late_flags;
+static task_pool *late_current;
+
+static void at_thread_exit(void *value) {
+    task_options options = TASK_OPTIONS_INIT;
+    (void)value;
+    late_current = task_pool_current();
+    options.flags = late_flags;
+    late = task_run_with(&options, give_nine, NULL);
+}
+
+static int set_key(void *arg, task_value *result) {
+    (void)result;
+    return pthread_setspecific(key, arg);
+}
+
+START_TEST(task_of_a_thread_specific_destructor_goes_to_the_default_pool) {
+    task_pool *pool;
+    task_pool_options one = TASK_POOL_OPTIONS_INIT;
+    task_options options = TASK_OPTIONS_INIT;
+    task_value v;
+    one.workers = 1;
+    late_flags = _i % 2 == 0 ? 0 : TASK_LONG_RUNNING;
+    ck_assert_int_eq(pthread_key_create(&key, at_thread_exit), 0);
+    ck_assert_int_eq(task_pool_create(&pool, &one), 0);
+    options.pool = pool;
+    options.flags = _i < 2 ? 0 : TASK_LONG_RUNNING; /* of a worker, of a thread of a task's own */
+    ck_assert_int_eq(task_join(task_run_with(&options, set_key, &key), NULL), 0);
+    ck_assert_int_eq(task_pool_close(pool), 0); /* joins the thread */
+    ck_assert_ptr_nonnull(late);
+    ck_assert_ptr_null(late_current);
+    ck_assert_int_eq(task_join(late, &v), 0);
+    ck_assert_int_eq(v.i64, 9);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("process");
     TCase *c = tcase_create("process");
@@ -138,7 +224,9 @@ int main(void) {
     tcase_add_test(c, checked_finds_a_copy_converted_or_discarded);
     if (!SANITIZED) {
         tcase_add_test(c, child_of_a_fork_gets_codes_and_makes_pools_of_its_own);
+        tcase_add_loop_test(c, child_of_a_fork_that_returns_from_its_task_runs_nothing_else_and_ends, 0, 2);
     }
+    tcase_add_loop_test(c, task_of_a_thread_specific_destructor_goes_to_the_default_pool, 0, 4);
     suite_add_tcase(suite, c);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -682,7 +682,7 @@ END_TEST
 typedef struct ring {
     task *a, *b;
     gate go;
-    char site[64];
+    char site[512];
     int inner;
     task_value inner_value;
 } ring;

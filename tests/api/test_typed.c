@@ -3,7 +3,8 @@
  * [A] a forked function gives what the plain call gives, for 0 to 6 parameters, on every width and outside pools
  * [B] a procedure's work is done, once, when its join returns
  * [C] a forgotten child is joined where its scope ends, and reported with the line that forked it
- * [D] a second join is reported with both sites and yields zero
+ * [D] a second join is reported with both sites and yields zero, whoever ran the child and whatever was forked since
+ * [E] a join by another task, on the same thread or not, is reported and yields zero; the owner's is undisturbed
  */
 #include "api.h"
 
@@ -161,6 +162,81 @@ START_TEST(second_join_is_reported_and_yields_zero) {
 }
 END_TEST
 
+static int join_again_later(void *arg, task_value *result) {
+    (void)arg;
+    (void)result;
+    VT_FORK_0(none, child);
+    int first = VT_JOIN(none, child);
+    VT_FORK_1(fib, other, 10); /* in the same slot */
+    int again = VT_JOIN(none, child);
+    return first == 7 && again == 0 && VT_JOIN(fib, other) == 55 ? 0 : 1;
+}
+
+START_TEST(second_join_leaves_what_was_forked_since_alone) {
+    listen_to_reports();
+    task_pool *pool = pool_of((unsigned)_i);
+    ck_assert_int_eq(do_in(pool, join_again_later, NULL), 0);
+    close_pool(pool);
+    ck_assert_uint_eq(reports_count(&heard), 1);
+    ck_assert_int_eq(heard.kept[0].code, VT_E_REPEATED);
+}
+END_TEST
+
+static gate stolen;
+VT_FUNCTION_0(int, tell_that_it_runs) {
+    gate_open(&stolen);
+    return 7;
+}
+
+static int join_stolen_twice(void *arg, task_value *result) {
+    (void)arg;
+    (void)result;
+    VT_FORK_0(tell_that_it_runs, child);
+    gate_pass(&stolen); /* a thief has it */
+    int first = VT_JOIN(tell_that_it_runs, child), second = VT_JOIN(tell_that_it_runs, child);
+    return first == 7 && second == 0 ? 0 : 1;
+}
+
+START_TEST(second_join_of_a_stolen_child_is_reported) {
+    listen_to_reports();
+    gate_init(&stolen);
+    task_pool *pool = pool_of(2);
+    ck_assert_int_eq(do_in(pool, join_stolen_twice, NULL), 0);
+    close_pool(pool);
+    ck_assert_uint_eq(reports_count(&heard), 1);
+    ck_assert_int_eq(heard.kept[0].code, VT_E_REPEATED);
+    ck_assert(strstr(heard.kept[0].first_where, "test_typed.c:") != NULL);
+}
+END_TEST
+
+static int join_anothers(void *arg, task_value *result) {
+    struct fib_vt *child = arg;
+    result->i64 = VT_JOIN(fib, *child);
+    return 0;
+}
+
+/* `arg`: the pool in which the other task runs; NULL: on this very worker. */
+static int lend_a_child(void *arg, task_value *result) {
+    task_value v = {.i64 = -1};
+    (void)result;
+    VT_FORK_1(fib, child, 10);
+    task *other = arg != NULL ? run_in(arg, join_anothers, &child) : task_run(join_anothers, &child);
+    int error = task_join(other, &v);
+    return error == 0 && v.i64 == 0 && VT_JOIN(fib, child) == 55 ? 0 : 1;
+}
+
+START_TEST(join_by_another_task_is_reported_and_the_owner_undisturbed) {
+    listen_to_reports();
+    task_pool *pool = pool_of(1), *elsewhere = pool_of(1);
+    ck_assert_int_eq(do_in(pool, lend_a_child, _i == 0 ? NULL : elsewhere), 0);
+    close_pool(pool);
+    close_pool(elsewhere);
+    ck_assert_uint_eq(reports_count(&heard), 1);
+    ck_assert_int_eq(heard.kept[0].code, VT_E_NOT_OWNER);
+    ck_assert(strstr(heard.kept[0].first_where, "test_typed.c:") != NULL);
+}
+END_TEST
+
 static Suite *make(void) {
     Suite *s = suite_create("typed");
     TCase *c = case_in(s, "typed children");
@@ -168,6 +244,9 @@ static Suite *make(void) {
     tcase_add_loop_test(c, recursion_gives_the_right_sum_on_every_width, 1, 4);
     tcase_add_loop_test(c, forgotten_child_is_joined_where_its_scope_ends_and_reported, 0, 4);
     tcase_add_loop_test(c, second_join_is_reported_and_yields_zero, 1, 4);
+    tcase_add_loop_test(c, second_join_leaves_what_was_forked_since_alone, 1, 4);
+    tcase_add_test(c, second_join_of_a_stolen_child_is_reported);
+    tcase_add_loop_test(c, join_by_another_task_is_reported_and_the_owner_undisturbed, 0, 2);
     return s;
 }
 
