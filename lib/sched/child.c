@@ -1,21 +1,5 @@
 /* sched/child.c: fork and join beyond the inlined half: children that are stolen, published, or out of order.
  *
- *                 fork                          join (owner, inlined or here)
- *   (anything) ---------> PRIVATE ------------------------------------> RUNNING ---> JOINED
- *                  |       |   | give (owner, asked by a thief)            ^
- *                  |       |   v               join: the ticket claimed    |
- *                  |       | PUBLISHED ------------------------------------+
- *                  |  take |   | (thief: ticket claimed)
- *                  |       v   v
- *                  |     WAITING, if the owner waits --- thief's end: exchange ---> DONE ---- join ----> JOINED
- *                  |       (taken to be queued, not begun: exchange ---> PUBLISHED, by whoever took it)
- *                  +--> LONE (no worker, or no memory for a ticket) --- join ----> RUNNING ---> JOINED
- *
- *   bits    name    set by          meaning
- *   0..7    state   as above
- *   8..15   tag     always: tells a child from other memory
- *   32..63  error   thief's end     DONE: the code
- *
  *   plain field     PRIVATE, LONE             taken or PUBLISHED, WAITING   RUNNING      DONE
  *   at              its slot, or NULL: it has none (LONE, or the private end was full)
  *   with            nobody                    PUBLISHED: the ticket         its frame    nobody
@@ -23,14 +7,8 @@
  *   owner, fn, arg: written at the fork, then read only; where: so, too, and once more at the join
  *
  * Who runs a child is decided by the boundary of its worker's private end (sched/private.h), and once it is published by
- * its ticket (sched/ticket.h); the word of a child that was taken and begun is PRIVATE still. The word says when a thief has ended it. A child
- * keeps its slot until its join, so that a frame has joined its children when bottom is where it was.
- *
- * [C1] thief's end (exchange, release) -> join (acquire): carries the value and everything the child did.
- * [C2] WAITING, and DONE or PUBLISHED after it, are RMWs of this one word: either the owner finds what came, or who brings it
- *      finds WAITING and wakes.
- * [C3] published after it was taken (exchange, release) -> join (acquire): carries `with` and the ticket.
- * Lifetime: with that exchange the other thread has touched the child and its frame for the last time; it wakes by address.
+ * its ticket (sched/ticket.h). The word says when a thief has ended it (sched/childword.h). A child keeps its slot until its
+ * join, so that a frame has joined its children when bottom is where it was.
  */
 #include "sched/child.h"
 
@@ -40,22 +18,11 @@
 #include "base/assert.h"
 #include "os/clock.h"
 #include "os/futex.h"
+#include "sched/childword.h"
 #include "sched/pool.h"
 #include "sched/ticket.h"
 
 _Static_assert(sizeof(vt_child) <= 64, "a child takes a cache line at most");
-
-enum child_state {
-    CHILD_EMPTY,
-    CHILD_PRIVATE,
-    CHILD_LONE,
-    CHILD_PUBLISHED,
-    CHILD_WAITING,
-    CHILD_RUNNING,
-    CHILD_DONE,
-    CHILD_JOINED
-};
-#define CHILD_TAG 0xc500u
 _Static_assert((CHILD_PRIVATE | CHILD_TAG) == VTASK_CHILD_PRIVATE, "what inlined code writes");
 _Static_assert((CHILD_JOINED | CHILD_TAG) == VTASK_CHILD_JOINED, "what inlined code writes");
 
@@ -64,11 +31,6 @@ enum {
     PUBLISH_ENOUGH = 128, /* on the ring: the request is met */
     JOIN_SPIN_NS = 10 * 1000,
 };
-
-static uint64_t word_of(enum child_state state) { return (uint64_t)state | CHILD_TAG; }
-static enum child_state state_of(uint64_t word) { return (enum child_state)(word & 0xff); }
-static uint64_t done_word(int error) { return word_of(CHILD_DONE) | (uint64_t)(uint32_t)error << 32; }
-static int error_of(uint64_t done) { return (int)(uint32_t)(done >> 32); }
 
 /* The half of the word that holds the state: what its owner sleeps on. */
 static const uint32_t *state_half(const vt_child *c) {
@@ -108,7 +70,7 @@ static void run_stolen(vt_child *c) {
     frame_ended(&f);
     frame_leave(&f, NULL);
     c->value = value;
-    if (state_of(exchange_acqrel(&c->word, done_word(error))) == CHILD_WAITING) { /* [C1] [C2] */
+    if (childword_end(&c->word, error)) { /* [C1] [C2] */
         vti_futex_wake(sleeping_on, 1);
     }
 }
@@ -149,13 +111,13 @@ static const struct job_kind ticket_kind = {ticket_run, ticket_drop_if_dead, NUL
 static void publish(struct worker *w, vt_child *c) {
     struct ticket *t = vti_freelist_take_owner(&w->tickets);
     if (t == NULL) {
-        store_rlx(&c->word, word_of(CHILD_LONE)); /* the owner's alone */
+        store_rlx(&c->word, childword_of(CHILD_LONE)); /* the owner's alone */
         return;
     }
     t->job.kind = &ticket_kind;
     store_rlx(&t->a_child, c); /* the ring's edge carries it [T1] */
     c->with = t;
-    store_rlx(&c->word, word_of(CHILD_PUBLISHED)); /* the ring's edge carries it [T1] */
+    store_rlx(&c->word, childword_of(CHILD_PUBLISHED)); /* the ring's edge carries it [T1] */
     vti_worker_push_quietly(w, &t->job);
     bump_owner(&w->a_published, 1);
 }
@@ -317,7 +279,7 @@ static void publish_taken(struct worker *w, struct ticket *t, vt_child *c) {
     t->job.kind = &ticket_kind;
     store_rlx(&t->a_child, c); /* [C3] carries it to the owner, the ring's edge to a thief [T1] */
     c->with = t;
-    if (state_of(exchange_acqrel(&c->word, word_of(CHILD_PUBLISHED))) == CHILD_WAITING) { /* [C2] [C3] */
+    if (childword_publish_taken(&c->word)) { /* [C2] [C3] */
         vti_futex_wake(sleeping_on, 1);
     }
     vti_worker_push_quietly(w, &t->job);
@@ -378,7 +340,7 @@ void vti_child_fork(vt_child *c, task_fn *fn, void *arg, const char *where) {
         vtask_fork(c, fn, arg, where);
         return;
     }
-    *c = (vt_child){.word = word_of(CHILD_LONE), .fn = fn, .arg = arg, .owner = identity(), .where = where};
+    *c = (vt_child){.word = childword_of(CHILD_LONE), .fn = fn, .arg = arg, .owner = identity(), .where = where};
     count_outside(where);
 }
 
@@ -400,7 +362,7 @@ void vt_child_left(void *bottom) {
 static int run_here(vt_child *c) {
     struct frame *below = vti_self.frame, f;
     task_value value = {.u64 = 0};
-    store_rlx(&c->word, word_of(CHILD_RUNNING)); /* for who must not join it; carries nothing */
+    store_rlx(&c->word, childword_of(CHILD_RUNNING)); /* for who must not join it; carries nothing */
     frame_enter(&f, below, below != NULL ? below->task : NULL, below != NULL ? below->where : c->where);
     int error = c->fn(argument_of(c), &value);
     frame_ended(&f);
@@ -409,21 +371,18 @@ static int run_here(vt_child *c) {
     return error;
 }
 
-static enum child_state look(vt_child *c) { return state_of(load_acq(&c->word)); } /* [C1] [C3] */
-
 static bool changes_soon(vt_child *c, enum child_state now) {
     uint64_t end = vti_clock_ns() + JOIN_SPIN_NS;
-    while (look(c) == now && vti_clock_ns() < end) {
+    while (childword_look(&c->word) == now && vti_clock_ns() < end) {
         cpu_relax();
     }
-    return look(c) != now;
+    return childword_look(&c->word) != now;
 }
 
 static void sleep_until_changed(vt_child *c, enum child_state now) {
-    uint64_t word = word_of(now);
-    if (cas_acqrel(&c->word, &word, word_of(CHILD_WAITING))) { /* [C2] */
-        while (look(c) == CHILD_WAITING) {
-            vti_futex_wait(state_half(c), (uint32_t)word_of(CHILD_WAITING));
+    if (childword_wait_owner(&c->word, now)) { /* [C2] */
+        while (childword_look(&c->word) == CHILD_WAITING) {
+            vti_futex_wait(state_half(c), (uint32_t)childword_of(CHILD_WAITING));
         }
     }
 }
@@ -437,7 +396,7 @@ static bool claim_ticket(vt_child *c, enum child_state now) {
  * and whoever took it to queue it publishes it, which wakes this one: waiting needs no replacement. */
 static int join_shared(vt_child *c) {
     enum child_state now;
-    while ((now = look(c)) != CHILD_DONE) {
+    while ((now = childword_look(&c->word)) != CHILD_DONE) {
         if (worker_has_stack(vti_self.worker) && claim_ticket(c, now)) {
             return run_here(c);
         }
@@ -452,7 +411,7 @@ static int join_shared(vt_child *c) {
             }
         }
     }
-    return error_of(load_acq(&c->word)); /* [C1] */
+    return childword_error(load_acq(&c->word)); /* [C1] */
 }
 
 static int join_of_worker(struct worker *w, vt_child *c) {
@@ -464,13 +423,7 @@ static int join_of_worker(struct worker *w, vt_child *c) {
         mine = private_remove_owner(&w->private, c->at, floor_of(&w->private));
         answer_if_asked(w);
     }
-    return mine || look(c) == CHILD_LONE ? run_here(c) : join_shared(c);
-}
-
-static bool is_child_word(uint64_t word) {
-    enum child_state state = state_of(word);
-    bool plain = word == word_of(state) && state > CHILD_EMPTY && state <= CHILD_JOINED;
-    return plain || (state == CHILD_DONE && word << 32 == word_of(CHILD_DONE) << 32);
+    return mine || childword_look(&c->word) == CHILD_LONE ? run_here(c) : join_shared(c);
 }
 
 /* A child that was copied is not where its slot says. */
@@ -485,12 +438,12 @@ static bool is_in_place(const vt_child *c) {
 
 /* 0: the caller may join it. */
 static int refuse(vt_child *c, uint64_t word, const char **first) {
-    if (!is_child_word(word)) {
+    if (!childword_is_valid(word)) {
         *first = NULL;
         return word == 0 ? VT_E_EMPTY : VT_E_CORRUPT;
     }
     *first = c->where;
-    if (state_of(word) == CHILD_JOINED) {
+    if (childword_state(word) == CHILD_JOINED) {
         return VT_E_REPEATED;
     }
     if (owner_of(c) != identity()) {
@@ -512,6 +465,6 @@ int vti_child_join(vt_child *c, task_value *result, int *error, const char *wher
         *result = c->value;
     }
     c->where = where;
-    store_rel(&c->word, word_of(CHILD_JOINED)); /* for who joins it again: carries the site */
+    store_rel(&c->word, childword_of(CHILD_JOINED)); /* for who joins it again: carries the site */
     return 0;
 }
