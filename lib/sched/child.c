@@ -97,14 +97,15 @@ static int no_function(void *arg, task_value *result) {
 
 /* Runs a child that is the caller's alone. */
 static void run_stolen(vt_child *c) {
+    struct worker *w = vti_self.worker;
     struct frame *owner = *(void **)owner_of(c), f; /* no frame: forked by a callback of the user's */
     const uint32_t *sleeping_on = state_half(c);
     task_value value = {.u64 = 0};
-    bump_owner(&vti_self.worker->a_jobs, 1);
-    frame_enter(&f, owner, owner != NULL ? owner->task : NULL, owner != NULL ? owner->where : c->where);
+    bump_owner(&w->a_jobs, 1);
+    frame_enter(w, &f, owner, owner != NULL ? owner->task : NULL, owner != NULL ? owner->where : &c->where);
     int error = c->fn(argument_of(c), &value);
-    frame_ended(&f);
-    frame_leave(&f, NULL);
+    frame_ended(w, &f);
+    frame_leave(w, &f, NULL);
     c->value = value;
     if (state_of(exchange_acqrel(&c->word, done_word(error))) == CHILD_WAITING) { /* [C1] [C2] */
         vti_futex_wake(sleeping_on, 1);
@@ -224,8 +225,6 @@ static void answer_if_asked(struct worker *w) {
 
 /* --- jobs --- */
 
-enum { JOBS_MOST = 64 }; /* kept private; beyond that the oldest half goes into the ring */
-
 /* Where the innermost frame of the calling worker began. */
 static const vtask_slot *floor_of(struct private_end *p) {
     return vti_self.frame != NULL ? vti_self.frame->bottom : p->slots;
@@ -234,29 +233,32 @@ static const vtask_slot *floor_of(struct private_end *p) {
 /* Frees the slots of what was taken or given, where none that is needed lies above them. */
 static void tidy(struct private_end *p) { private_tidy_owner(p, private_lock_owner(p), floor_of(p)); }
 
-static bool make_room(struct worker *w) {
-    struct private_end *p = &w->private;
-    if (private_size_owner(p) >= JOBS_MOST) {
+COLD void vti_worker_make_room(struct worker *w) {
+    if (private_size_owner(&w->private) >= JOBS_MOST) {
         vti_children_publish(w, JOBS_MOST / 2);
     }
-    if (private_bottom(p) >= PRIVATE_SLOTS) {
-        vti_children_publish(w, UINT32_MAX);
-        tidy(p);
-    }
-    return private_bottom(p) < PRIVATE_SLOTS;
 }
 
-void vti_worker_push(struct worker *w, struct job *job) {
+/* The private end is full: the newest goes into the ring, behind all others. It is taken out first: callbacks of the
+ * user's that run meanwhile find the last slot free. */
+static void push_job_outside(struct worker *w) {
     struct private_end *p = &w->private;
-    if (UNLIKELY(!make_room(w))) {
+    vtask_slot *at = p->slots + PRIVATE_SLOTS;
+    struct job *job = job_in(at->child);
+    bool private = private_remove_owner(p, at, floor_of(p));
+    vti_children_publish(w, UINT32_MAX);
+    tidy(p);
+    if (private) {
         share(w, job);
         vti_worker_pushed(w);
-        return;
     }
-    edge_release(&p->inlined.bottom); /* [V1] */
-    if (UNLIKELY(!vtask_push(&p->inlined, p->inlined.bottom, slot_of(job)))) {
-        answer_if_asked(w);
+}
+
+COLD void vti_worker_pushed_private(struct worker *w) {
+    if (private_bottom(&w->private) > PRIVATE_SLOTS) {
+        push_job_outside(w);
     }
+    answer_if_asked(w);
 }
 
 /* Takes what is in the slot back: by a pop if it is the newest. */
@@ -285,14 +287,10 @@ struct job *vti_worker_pop(struct worker *w) {
     return NULL;
 }
 
-bool vti_worker_take_back(struct worker *w, struct job *job) {
+bool vti_worker_take_back_any(struct worker *w, struct job *job) {
     struct private_end *p = &w->private;
-    for (vtask_slot *at = p->inlined.bottom; at > p->slots;) {
-        if ((--at)->child == slot_of(job)) {
-            return take_back(w, at);
-        }
-    }
-    return false;
+    vtask_slot *at = VTASK_LOAD(&job->at);
+    return at >= p->slots && at < p->inlined.bottom && at->child == slot_of(job) && take_back(w, at);
 }
 
 /* What is private elsewhere is queued here: the oldest of some other worker. It is not begun: that would put it on top of
@@ -376,13 +374,14 @@ void vt_child_left(void *bottom) {
 /* --- join --- */
 
 static int run_here(vt_child *c) {
+    struct worker *w = vti_self.worker;
     struct frame *below = vti_self.frame, f;
     task_value value = {.u64 = 0};
     store_rlx(&c->word, word_of(CHILD_RUNNING)); /* for who must not join it; carries nothing */
-    frame_enter(&f, below, below != NULL ? below->task : NULL, below != NULL ? below->where : c->where);
+    frame_enter(w, &f, below, below != NULL ? below->task : NULL, below != NULL ? below->where : &c->where);
     int error = c->fn(argument_of(c), &value);
-    frame_ended(&f);
-    frame_leave(&f, below);
+    frame_ended(w, &f);
+    frame_leave(w, &f, below);
     c->value = value;
     return error;
 }

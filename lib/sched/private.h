@@ -151,6 +151,12 @@ static inline uint32_t private_size_owner(struct private_end *p) {
     return private_bottom(p) - boundary_top(load_rlx(&p->a_boundary)); /* an estimate: carries nothing */
 }
 
+/* Whether there are `n` or more, or nobody can tell without the boundary: the guard is at top, or infinite. */
+static inline bool private_many(struct private_end *p, uint32_t n) {
+    uintptr_t bottom = (uintptr_t)VTASK_LOAD(&p->inlined.bottom), guard = (uintptr_t)VTASK_LOAD(&p->inlined.guard);
+    return bottom - guard >= n * sizeof(vtask_slot);
+}
+
 static inline bool private_is_asked(struct private_end *p) {
     return VTASK_LOAD(&p->inlined.limit) == NULL; /* a request: carries nothing */
 }

@@ -225,6 +225,40 @@ START_TEST(children_beyond_the_private_end_run_once_in_every_order) {
 }
 END_TEST
 
+static task *beside[MANY];
+
+/* Tasks are made while the private end fills up, is full, and overflows. */
+static int fork_and_run_many(void *arg, task_value *result) {
+    struct many *m = arg;
+    (void)result;
+    store_rel(&a_ran, 0u);
+    for (unsigned i = 0; i < MANY; i++) {
+        vt_fork(&m->children[i], mark, (void *)(intptr_t)i);
+        beside[i] = i % 3 == 0 ? task_run(mark, (void *)(intptr_t)i) : NULL;
+        must((beside[i] != NULL) == (i % 3 == 0));
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        unsigned at = place(m->order, i);
+        task_value value = {.i64 = -1}, of_task = {.i64 = -1};
+        must(vt_join(&m->children[at], &value) == 0);
+        must(value.i64 == at);
+        must(beside[at] == NULL || (task_join(beside[at], &of_task) == 0 && of_task.i64 == at));
+    }
+    return load_acq(&a_ran) == MANY + (MANY + 2) / 3 ? 0 : EINVAL;
+}
+
+START_TEST(tasks_beside_children_beyond_the_private_end_run_once_in_every_order) {
+    static struct many m;
+    for (unsigned workers = 1; workers < 4; workers++) {
+        task_pool *pool = make_pool(_i / ORDERS % 2, workers);
+        m.order = _i % ORDERS;
+        must(run_in(pool, fork_and_run_many, &m) == 0);
+        must(run_in(pool, fibs, NULL) == 0);
+        ck_assert_int_eq(task_pool_close(pool), 0);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("private end");
     TCase *c = tcase_create("private end");
@@ -233,6 +267,7 @@ int main(void) {
     tcase_add_loop_test(c, recursion_is_right_with_membarrier_and_without, 0, MODES);
     tcase_add_loop_test(c, membarrier_forbidden_in_the_middle_loses_nothing, 0, 2);
     tcase_add_loop_test(c, children_beyond_the_private_end_run_once_in_every_order, 0, 4 * ORDERS);
+    tcase_add_loop_test(c, tasks_beside_children_beyond_the_private_end_run_once_in_every_order, 0, 2 * ORDERS);
     suite_add_tcase(s, c);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);
