@@ -27,8 +27,12 @@ bool vti_alloc_must_fail(void) {
 
 void *vti_alloc(size_t size) { return vti_alloc_must_fail() ? NULL : calloc(1, size); }
 
+void *vti_alloc_aligned_raw(size_t alignment, size_t size) {
+    return vti_alloc_must_fail() ? NULL : aligned_alloc(alignment, size);
+}
+
 void *vti_alloc_aligned(size_t alignment, size_t size) {
-    void *memory = vti_alloc_must_fail() ? NULL : aligned_alloc(alignment, size);
+    void *memory = vti_alloc_aligned_raw(alignment, size);
     return memory == NULL ? NULL : memset(memory, 0, size);
 }
 

@@ -10,6 +10,8 @@
 void *vti_alloc(size_t size);
 /* Zeroed memory at a multiple of `alignment` (a power of two), `size` a multiple of it; or NULL. */
 void *vti_alloc_aligned(size_t alignment, size_t size);
+/* The same with any content. */
+void *vti_alloc_aligned_raw(size_t alignment, size_t size);
 void vti_free(void *memory);
 
 /* For tests: the next `successes` allocations succeed, then all fail; UINT32_MAX: none fails. */

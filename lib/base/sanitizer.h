@@ -44,22 +44,28 @@ void __asan_unpoison_memory_region(void const volatile *address, size_t size);
 }
 #endif
 
+/* Whether the process has ThreadSanitizer, and with it both symbols: one test serves a whole function. */
+static inline int seam_is_watched(void) { return __builtin_expect(__tsan_acquire != NULL, 0) != 0; }
+
 static inline void seam_acquire(const volatile void *address) {
-    if (UNLIKELY(__tsan_acquire != NULL)) {
+    if (seam_is_watched()) {
         __tsan_acquire((void *)(size_t)address);
     }
 }
 
 static inline void seam_release(const volatile void *address) {
-    if (UNLIKELY(__tsan_release != NULL)) {
+    if (seam_is_watched()) {
         __tsan_release((void *)(size_t)address);
     }
 }
 
 #if defined(VTI_TSAN) || defined(VTI_MODEL)
+static inline int edge_is_watched(void) { return 0; }
 static inline void edge_acquire(const volatile void *address) { (void)address; }
 static inline void edge_release(const volatile void *address) { (void)address; }
 #else
+/* Whether edges are drawn: what is known not to be watched needs no further tests. */
+static inline int edge_is_watched(void) { return seam_is_watched(); }
 static inline void edge_acquire(const volatile void *address) { seam_acquire(address); }
 static inline void edge_release(const volatile void *address) { seam_release(address); }
 #endif

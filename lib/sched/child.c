@@ -27,7 +27,7 @@ _Static_assert((CHILD_PRIVATE | CHILD_TAG) == VTASK_CHILD_PRIVATE, "what inlined
 _Static_assert((CHILD_JOINED | CHILD_TAG) == VTASK_CHILD_JOINED, "what inlined code writes");
 
 enum {
-    PUBLISH_MOST = 256,   /* children offered at one request */
+    PUBLISH_MOST = 4096,  /* children offered at one request */
     PUBLISH_ENOUGH = 128, /* on the ring: the request is met */
     JOIN_SPIN_NS = 10 * 1000,
 };
@@ -61,14 +61,15 @@ static int no_function(void *arg, task_value *result) {
 
 /* Runs a child that is the caller's alone. */
 static void run_stolen(vt_child *c) {
+    struct worker *w = vti_self.worker;
     struct frame *owner = *(void **)owner_of(c), f; /* no frame: forked by a callback of the user's */
     const uint32_t *sleeping_on = state_half(c);
     task_value value = {.u64 = 0};
-    bump_owner(&vti_self.worker->a_jobs, 1);
-    frame_enter(&f, owner, owner != NULL ? owner->task : NULL, owner != NULL ? owner->where : c->where);
+    bump_owner(&w->a_jobs, 1);
+    frame_enter(w, &f, owner, owner != NULL ? owner->task : NULL, owner != NULL ? owner->where : &c->where);
     int error = c->fn(argument_of(c), &value);
-    frame_ended(&f);
-    frame_leave(&f, NULL);
+    frame_ended(w, &f);
+    frame_leave(w, &f, NULL);
     c->value = value;
     if (childword_end(&c->word, error)) { /* [C1] [C2] */
         vti_futex_wake(sleeping_on, 1);
@@ -196,28 +197,26 @@ static const vtask_slot *floor_of(struct private_end *p) {
 /* Frees the slots of what was taken or given, where none that is needed lies above them. */
 static void tidy(struct private_end *p) { private_tidy_owner(p, private_lock_owner(p), floor_of(p)); }
 
-static bool make_room(struct worker *w) {
+/* The private end is full: the newest goes into the ring, behind all others. It is taken out first: callbacks of the
+ * user's that run meanwhile find the last slot free. */
+static void push_job_outside(struct worker *w) {
     struct private_end *p = &w->private;
-    if (UNLIKELY(private_bottom(p) >= PRIVATE_SLOTS)) {
-        vti_children_publish(w, UINT32_MAX);
-        tidy(p);
-    }
-    return private_bottom(p) < PRIVATE_SLOTS;
-}
-
-void vti_worker_push(struct worker *w, struct job *job) {
-    struct private_end *p = &w->private;
-    if (UNLIKELY(!make_room(w))) {
+    vtask_slot *at = p->slots + PRIVATE_SLOTS;
+    struct job *job = job_in(at->child);
+    bool private = private_remove_owner(p, at, floor_of(p));
+    vti_children_publish(w, UINT32_MAX);
+    tidy(p);
+    if (private) {
         share(w, job);
         vti_worker_pushed(w);
-        return;
     }
-    vtask_slot *at = p->inlined.bottom;
-    job->entry.next = (inbox_entry *)(void *)at; /* unlinked as long as it is here; for vti_worker_take_back() */
-    edge_release(&p->inlined.bottom);            /* [V1] */
-    if (UNLIKELY(!vtask_push(&p->inlined, at, slot_of(job)))) {
-        answer_if_asked(w);
+}
+
+COLD void vti_worker_pushed_private(struct worker *w) {
+    if (private_bottom(&w->private) > PRIVATE_SLOTS) {
+        push_job_outside(w);
     }
+    answer_if_asked(w);
 }
 
 /* Takes what is in the slot back: by a pop if it is the newest. */
@@ -246,17 +245,16 @@ struct job *vti_worker_pop(struct worker *w) {
     return NULL;
 }
 
-/* Where it is, if it is here at all: whoever took it may link it elsewhere at this moment, so the slot has the last word. */
-bool vti_worker_take_back(struct worker *w, struct job *job) {
-    const struct private_end *p = &w->private;
-    vtask_slot *at = (vtask_slot *)(void *)load_rlx(&job->entry.next); /* a hint */
+bool vti_worker_take_back_any(struct worker *w, struct job *job) {
+    struct private_end *p = &w->private;
+    vtask_slot *at = VTASK_LOAD(&job->at);
     return at >= p->slots && at < p->inlined.bottom && at->child == slot_of(job) && take_back(w, at);
 }
 
 /* The other worker whose private end the job says it is in; NULL: none. */
 static struct worker *holder_of(const struct worker *w, const struct job *job) {
-    uint32_t threads = load_acq(&w->pool->a_threads);                /* carries workers[] */
-    const vtask_slot *at = (const void *)load_rlx(&job->entry.next); /* a hint */
+    uint32_t threads = load_acq(&w->pool->a_threads); /* carries workers[] */
+    const vtask_slot *at = load_rlx(&job->at);        /* a hint */
     for (uint32_t i = 0; i < threads; i++) {
         struct worker *other = w->pool->workers[i];
         if (other != w && at >= other->private.slots && at < other->private.slots + PRIVATE_SLOTS) {
@@ -360,13 +358,14 @@ void vt_child_left(void *bottom) {
 /* --- join --- */
 
 static int run_here(vt_child *c) {
+    struct worker *w = vti_self.worker;
     struct frame *below = vti_self.frame, f;
     task_value value = {.u64 = 0};
     store_rlx(&c->word, childword_of(CHILD_RUNNING)); /* for who must not join it; carries nothing */
-    frame_enter(&f, below, below != NULL ? below->task : NULL, below != NULL ? below->where : c->where);
+    frame_enter(w, &f, below, below != NULL ? below->task : NULL, below != NULL ? below->where : &c->where);
     int error = c->fn(argument_of(c), &value);
-    frame_ended(&f);
-    frame_leave(&f, below);
+    frame_ended(w, &f);
+    frame_leave(w, &f, below);
     c->value = value;
     return error;
 }

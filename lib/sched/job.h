@@ -18,7 +18,10 @@ struct job_kind {
 };
 
 struct job {
-    inbox_entry entry; /* links it in an inbox; whoever queued it last */
+    union {                    /* whoever queued it last */
+        inbox_entry entry;     /* links it in an inbox */
+        struct vtask_slot *at; /* its slot, while it is in a private end; a hint for who does not know that */
+    };
     const struct job_kind *kind;
 };
 

@@ -18,7 +18,7 @@
 #include "base/assert.h"
 #include "os/cpu.h"
 #include "os/futex.h"
-#include "os/pages.h"
+#include "os/memory.h"
 #include "sched/ticket.h"
 
 enum { GATE_CLOSING = 1, GATE_ONE = 2 };
@@ -71,7 +71,7 @@ static struct worker *new_worker(struct task_pool *pool, unsigned index) {
     if (w == NULL) {
         return NULL;
     }
-    w->private.slots = vti_pages_alloc(PRIVATE_SIZE);
+    w->private.slots = vti_memory_reserve(PRIVATE_SIZE);
     if (w->private.slots == NULL) {
         vti_free(w);
         return NULL;
@@ -88,7 +88,7 @@ static struct worker *new_worker(struct task_pool *pool, unsigned index) {
 
 static void free_worker(struct worker *w) {
     vti_freelist_fini(&w->tickets);
-    vti_pages_free(w->private.slots, PRIVATE_SIZE);
+    vti_memory_free(w->private.slots, PRIVATE_SIZE);
     vti_free(w);
 }
 

@@ -28,7 +28,7 @@ COLD void vti_die_of_unjoined(const struct frame *f, const char *lost) {
     vti_die(
         "vtask: a task ended with a forked child unjoined: the vt_fork at %s, in the task made at %s; a thief may be "
         "writing into its dead frame, so the process ends here. Join every child with vt_join().\n",
-        lost != NULL ? lost : "?", f != NULL && f->where != NULL ? f->where : "?");
+        lost != NULL ? lost : "?", f != NULL && *f->where != NULL ? *f->where : "?");
 }
 
 /* Takes up to `most` of the own ring: dead entries are dropped, live ones go to the inbox, in order. */

@@ -25,15 +25,15 @@ struct vt_child;
 /* What runs: a task's function, or a child's that a thief or the library runs (a child that is run by inlined code has
  * the frame of what joined it). On the native stack of the thread that runs it. */
 struct frame {
-    void *self;            /* its identity points here */
-    struct frame *parent;  /* the frame that cannot end before this one: whose await or join runs it, or whose child it
-                              is (on any thread: it is alive until the join); NULL at the root */
-    void *task;            /* the task layer's; a child has its parent's */
-    const char *where;     /* where that was made */
+    void *self;               /* its identity points here */
+    struct frame *parent;     /* the frame that cannot end before this one: whose await or join runs it, or whose child
+                                 it is (on any thread: it is alive until the join); NULL at the root */
+    void *task;               /* the task layer's; a child has its parent's */
+    const char *const *where; /* where that was made */
     vtask_slot *bottom;    /* of the worker's private end when it began, and when it ends, else a child is unjoined */
-    void **below;          /* the identity that it covers */
-    const char *last_fork; /* of the unjoined children that are in no private end: where the last was forked */
-    uint32_t outside;      /* how many those are */
+    void **below;          /* the identity that it covers, on a worker */
+    uint32_t outside;      /* unjoined children that are in no private end */
+    const char *last_fork; /* where the last of them was forked, if there was one */
 };
 
 /* What the calling thread is. */
@@ -78,12 +78,11 @@ struct worker {
 static inline struct vt_child *slot_of(struct job *job) { return (struct vt_child *)(void *)((char *)job + 1); }
 static inline struct job *job_in(struct vt_child *slot) { return (struct job *)(void *)((char *)slot - 1); }
 
-/* Queues a job at the calling worker's private end, and tells who asks. Never fails. In child.c */
-void vti_worker_push(struct worker *w, struct job *job);
-/* The newest job there; no frame runs. NULL: it is empty. In child.c */
+/* The newest job of the calling worker's private end; no frame runs. NULL: it is empty. In child.c */
 struct job *vti_worker_pop(struct worker *w);
-/* Takes that job back; false: it is not there any more. In child.c */
-bool vti_worker_take_back(struct worker *w, struct job *job);
+/* The rest of the pushes and takes below. In child.c */
+void vti_worker_pushed_private(struct worker *w);
+bool vti_worker_take_back_any(struct worker *w, struct job *job);
 /* Asks the other worker in whose private end that job is, if it is, to share. In child.c */
 void vti_worker_ask(struct worker *w, const struct job *job);
 /* Queues the oldest of the private end in which that job is at the calling worker's ring. False: it is not in another one's,
@@ -104,10 +103,13 @@ static inline bool worker_has_stack(const struct worker *w) {
 /* Ends the process: what a thief may be writing into is gone. `f` is NULL where a callback of the user's forked it. */
 __attribute__((noreturn)) void vti_die_of_unjoined(const struct frame *f, const char *lost);
 
-/* Begins a frame on this thread. */
-static inline void frame_enter(struct frame *f, struct frame *parent, void *of, const char *where) {
-    struct worker *w = vti_self.worker;
-    *f = (struct frame){.self = f, .parent = parent, .task = of, .where = where};
+/* Begins a frame on this thread, which is the worker `w`, or none (NULL). */
+static inline void frame_enter(struct worker *w, struct frame *f, struct frame *parent, void *of, const char *const *where) {
+    f->self = f;
+    f->parent = parent;
+    f->task = of;
+    f->where = where;
+    f->outside = 0;
     if (w != NULL) {
         f->bottom = w->private.inlined.bottom;
         f->below = w->private.inlined.identity;
@@ -115,9 +117,10 @@ static inline void frame_enter(struct frame *f, struct frame *parent, void *of, 
     }
     vti_self.frame = f;
 }
-/* After what it ran: ends the process if a child is unjoined. */
-static inline void frame_ended(const struct frame *f) {
-    if (vti_self.worker != NULL && UNLIKELY(vti_self.worker->private.inlined.bottom > f->bottom)) {
+/* After what it ran: ends the process if a child is unjoined. (In the child of a fork() that came in between, `w` is a
+ * copy that nobody uses any more.) */
+static inline void frame_ended(struct worker *w, const struct frame *f) {
+    if (w != NULL && UNLIKELY(w->private.inlined.bottom > f->bottom)) {
         vt_child_left(f->bottom);
     }
     if (UNLIKELY(f->outside != 0)) {
@@ -125,11 +128,32 @@ static inline void frame_ended(const struct frame *f) {
     }
 }
 /* Ends it. `below` is the frame this thread returns to. */
-static inline void frame_leave(const struct frame *f, struct frame *below) {
-    if (vti_self.worker != NULL) {
-        vti_self.worker->private.inlined.identity = f->below;
+static inline void frame_leave(struct worker *w, const struct frame *f, struct frame *below) {
+    if (w != NULL) {
+        w->private.inlined.identity = f->below;
     }
     vti_self.frame = below;
+}
+
+/* Queues a job at the calling worker's private end, and tells who asks. Never fails. */
+static inline void vti_worker_push(struct worker *w, struct job *job) {
+    struct vtask_worker *p = &w->private.inlined;
+    vtask_slot *at = VTASK_LOAD(&p->bottom);
+    VTASK_STORE(&job->at, at);
+    edge_release(&p->bottom); /* [V1] */
+    if (UNLIKELY(!vtask_push(p, at, slot_of(job)))) {
+        vti_worker_pushed_private(w);
+    }
+}
+
+/* Takes that job back if it is the newest there, as most are; false: nothing has happened. */
+static inline bool vti_worker_take_back_newest(struct worker *w, struct job *job) {
+    return vtask_pop(&w->private.inlined, VTASK_LOAD(&job->at), slot_of(job)); /* carries nothing: it was pushed here */
+}
+
+/* Takes that job back; false: it is not there any more. */
+static inline bool vti_worker_take_back(struct worker *w, struct job *job) {
+    return vti_worker_take_back_newest(w, job) || vti_worker_take_back_any(w, job);
 }
 
 #endif

@@ -12,6 +12,7 @@
 #include "os/event.h"
 #include "sched/pool.h"
 #include "task/misuse.h"
+#include "task/run.h"
 #include "task/task.h"
 #include "task/when_all.h"
 
@@ -120,11 +121,21 @@ int vti_task_wait(task *t, const char *where) {
     return error;
 }
 
+/* The calling worker's newest job, as most tasks are that are awaited. */
+static inline bool try_run_newest(task *t) {
+    struct worker *w = vti_self.worker;
+    bool taken = w != NULL && !edge_is_watched() && worker_has_stack(w) && vti_worker_take_back_newest(w, &t->job);
+    if (LIKELY(taken)) {
+        vti_task_run_private(w, t, vti_self.frame);
+    }
+    return taken;
+}
+
 int task_await_at(task *t, task_value *result, const char *where) {
     if (t == NULL) {
         return EINVAL;
     }
-    int error = vti_task_wait(t, where);
+    int error = try_run_newest(t) ? 0 : vti_task_wait(t, where);
     if (error == 0) {
         error = t->error;
         if (error == 0 && result != NULL) {
@@ -163,7 +174,7 @@ int task_yield(void) {
     }
     int error = vti_block_begin();
     if (error == 0) {
-        struct turn turn = {{{NULL}, &turn_kind}, EVENT_INIT};
+        struct turn turn = {{.kind = &turn_kind}, EVENT_INIT};
         vti_worker_empty_ring(w); /* what this worker has queued comes first */
         vti_pool_inbox(w->pool, &turn.job);
         vti_event_wait(&turn.event);

@@ -8,6 +8,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "sched/pool.h"
+#include "task/block.h"
+#include "task/run.h"
 
 static bool task_drop_if_dead(struct job *job);
 static void task_run_job(struct job *job);
@@ -16,107 +18,113 @@ static const struct job_kind task_kind = {task_run_job, task_drop_if_dead, task_
 
 static task *task_of(struct job *job) { return container_of(job, task, job); }
 
-task *vti_task_new(const char *where) {
-    uint64_t id = 0;
-    task *t = vti_block_take(&id);
-    if (t == NULL) {
-        return NULL;
+/* Nobody else knows it yet: whoever is handed the task gets all this by that edge. */
+static inline task *new_task(enum task_phase phase, task_fn *fn, void *arg, task_pool *pool, uint32_t forks,
+                             const char *where) {
+    task *t = vti_block_take();
+    if (LIKELY(t != NULL)) {
+        t->job.kind = &task_kind;
+        store_rlx(&t->a_references, TASK_REFERENCE);
+        store_rlx(&t->a_phase, (uint32_t)phase);
+        t->fn = fn;
+        t->value.ptr = arg;
+        t->pool = pool;
+        store_rlx(&t->waiters, NULL);
+        t->name = NULL;
+        t->where = where;
+        t->forks = forks;
     }
-    t->job.kind = &task_kind;
-    store_rlx(&t->a_references, 1u);                 /* nobody else knows it yet */
-    store_rlx(&t->a_phase, (uint32_t)PHASE_PENDING); /* whoever is handed the task gets it by that edge */
-    store_rlx(&t->waiters, NULL);
-    t->fn = NULL;
-    t->arg = NULL;
-    t->value.u64 = 0;
-    t->error = 0;
-    t->forks = vti_fork_count();
-    t->id = id;
-    t->name = NULL;
-    t->where = where;
-    t->pool = NULL;
-    t->extra = NULL;
-    t->destroy = NULL;
     return t;
 }
 
-bool vti_task_end(task *t, int error, task_value value) {
-    t->value = value;
-    t->error = error;
-    return vti_waitlist_close(&t->waiters); /* [T2] */
+task *vti_task_new(const char *where) { return new_task(PHASE_PENDING, NULL, NULL, NULL, vti_fork_count(), where); }
+
+void vti_task_add_extra(task *t, void *extra, void (*destroy)(task *t)) {
+    t->extra = extra;
+    t->destroy = destroy;
+    t->has_extra = 1;
+}
+
+static void forget_extra(task *t) {
+    t->extra = NULL;
+    t->destroy = NULL;
+    t->has_extra = 0;
 }
 
 task *task_retain(task *t) {
     if (t != NULL) {
-        (void)add_rlx(&t->a_references, 1u); /* the caller's own reference keeps it; nothing is carried */
+        (void)add_rlx(&t->a_references, TASK_REFERENCE); /* the caller's own keeps it; nothing is carried */
     }
     return t;
 }
 
-/* The last reference is never given up by counting down: its holder, who is alone, frees the task or leaves it. */
-void task_release(task *t) {
-    if (t == NULL) {
-        return;
-    }
-    uint32_t references = load_acq(&t->a_references); /* [T3] */
-    while (references != 1) {
-        if (cas_acqrel(&t->a_references, &references, references - 1)) { /* [T3] */
-            return;
+static bool is_last(uint32_t references) { return references < 2 * TASK_REFERENCE; }
+
+/* One of several. False: the others have gone meanwhile, and it is the last. */
+static __attribute__((noinline)) bool release_one(task *t, uint32_t references) {
+    while (!is_last(references)) {
+        if (cas_acqrel(&t->a_references, &references, references - TASK_REFERENCE)) { /* [T3] */
+            return true;
         }
     }
-    if (t->fn != NULL && !task_has_ended(t) && vti_waitlist_hand_over(&t->waiters)) {
+    return false;
+}
+
+static COLD void destroy(task *t) {
+    t->destroy(t);
+    forget_extra(t);
+}
+
+/* The last reference is never given up by counting down: its holder, who is alone, frees the task or leaves it. */
+static inline void release(task *t) {
+    uint32_t references = load_acq(&t->a_references); /* [T3] */
+    if (!is_last(references) && release_one(t, references)) {
+        return;
+    }
+    if (UNLIKELY(!task_has_ended(t)) && t->fn != NULL && vti_waitlist_hand_over(&t->waiters)) {
         return; /* its runner releases it */
     }
-    if (t->destroy != NULL) {
-        t->destroy(t);
+    if (UNLIKELY(t->has_extra != 0)) {
+        destroy(t);
     }
     vti_block_give(t);
 }
 
-static bool claim(task *t, enum task_phase from) {
-    uint32_t phase = from;
-    return load_rlx(&t->a_phase) == phase && cas_acqrel(&t->a_phase, &phase, (uint32_t)PHASE_RUNNING); /* [T1] */
-}
+static COLD void release_watched(task *t) { release(t); }
 
-static void free_argument(task *t) {
-    struct task_extra *extra = t->extra;
-    if (extra != NULL && extra->free_arg != NULL) {
-        extra->free_arg(t->arg);
+void task_release(task *t) {
+    if (t != NULL) {
+        edge_is_watched() ? release_watched(t) : release(t);
     }
 }
 
-/* Runs a task that the caller has claimed, on top of `below`. */
-static void run(task *t, struct frame *below) {
-    struct frame f;
-    task_value value = {.u64 = 0};
-    if (vti_self.worker != NULL) {
-        bump_owner(&vti_self.worker->a_jobs, 1);
+/* Claims a task that is queued, or waits for a thread of its own; `more` references come with it. */
+static bool claim(task *t, uint32_t more) {
+    uint32_t references = load_rlx(&t->a_references); /* the CAS carries */
+    while ((references & TASK_CLAIMED) == 0) {
+        if (cas_acqrel(&t->a_references, &references, (references | TASK_CLAIMED) + more)) {
+            store_rlx(&t->a_phase, (uint32_t)PHASE_RUNNING); /* news of the moment: nothing is carried */
+            return true;
+        }
     }
-    frame_enter(&f, below, t, t->where);
-    int error = t->fn(t->arg, &value);
-    free_argument(t);
-    frame_ended(&f);
-    frame_leave(&f, below);
-    if (vti_task_end(t, error, value)) {
-        task_release(t); /* nobody wanted to see the end */
+    return false;
+}
+
+COLD void vti_task_free_argument(const task *t, void *arg) {
+    const struct task_extra *extra = t->extra;
+    if (extra->free_arg != NULL) {
+        extra->free_arg(arg);
     }
 }
 
 static void task_share(struct job *job) { store_rel(&task_of(job)->a_phase, (uint32_t)PHASE_QUEUED); } /* [T1] */
 
-/* The caller has taken the task from a private end, or not: then it is nobody's. */
-static bool claim_private(task *t) {
-    bool private = load_rlx(&t->a_phase) == PHASE_PRIVATE; /* whoever gave it to the caller carried it */
-    if (private) {
-        store_rlx(&t->a_phase, (uint32_t)PHASE_RUNNING); /* the caller's alone; for who asks: carries nothing */
-    }
-    return private;
-}
-
 static void task_run_job(struct job *job) {
     task *t = task_of(job);
-    if (claim_private(t) || claim(t, PHASE_QUEUED) || claim(t, PHASE_OWN)) {
-        run(t, NULL);
+    if (load_rlx(&t->a_phase) == PHASE_PRIVATE) { /* whoever gave it to the caller carried it */
+        vti_task_run_private(vti_self.worker, t, NULL);
+    } else if (claim(t, 0)) {
+        vti_task_run(vti_self.worker, t, NULL);
     } else {
         task_release(t); /* the stale entry's */
     }
@@ -124,37 +132,32 @@ static void task_run_job(struct job *job) {
 
 static bool task_drop_if_dead(struct job *job) {
     task *t = task_of(job);
-    bool dead = load_rlx(&t->a_phase) == PHASE_RUNNING; /* decides nothing but who drops the reference */
+    bool dead = (load_rlx(&t->a_references) & TASK_CLAIMED) != 0; /* decides nothing but who drops the reference */
     if (dead) {
         task_release(t); /* the stale entry's */
     }
     return dead;
 }
 
-/* The entry stays behind in its queue, stale, with a reference, which it has before anybody can find it stale. */
-static bool claim_in_queue(task *t) {
-    if (load_rlx(&t->a_phase) != PHASE_QUEUED) { /* a hint */
-        return false;
-    }
-    (void)task_retain(t);
-    bool claimed = claim(t, PHASE_QUEUED);
-    if (!claimed) {
-        task_release(t);
-    }
-    return claimed;
+/* Claims it where it is queued; the entry stays behind, stale. */
+static bool claim_in_queue(const struct worker *w, task *t) {
+    return t->pool == w->pool && load_acq(&t->a_phase) == PHASE_QUEUED && claim(t, TASK_REFERENCE); /* [T1] */
 }
 
 bool vti_task_try_run_inline(task *t) {
     struct worker *w = vti_self.worker;
-    if (w == NULL || t->pool != w->pool || !worker_has_stack(w)) {
+    if (w == NULL || !worker_has_stack(w)) {
         return false;
     }
-    bool private = load_rlx(&t->a_phase) == PHASE_PRIVATE && vti_worker_take_back(w, &t->job) && claim_private(t);
-    if (!private && !claim_in_queue(t)) {
-        return false;
+    if (vti_worker_take_back(w, &t->job)) {
+        vti_task_run_private(w, t, vti_self.frame);
+        return true;
     }
-    run(t, vti_self.frame);
-    return true;
+    bool claimed = claim_in_queue(w, t);
+    if (claimed) {
+        vti_task_run(w, t, vti_self.frame);
+    }
+    return claimed;
 }
 
 /* --- making --- */
@@ -171,8 +174,7 @@ static void destroy_extra(task *t) {
 #define EXTRA_SIZE \
     ((sizeof(struct task_extra) + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) * _Alignof(max_align_t))
 
-static int add_extra(task *t, const task_options *o, void *arg) {
-    t->arg = arg;
+static int add_extra(task *t, const task_options *o, const void *arg) {
     if (o->free_arg == NULL && o->free_value == NULL && o->arg_size == 0) {
         return 0;
     }
@@ -182,11 +184,10 @@ static int add_extra(task *t, const task_options *o, void *arg) {
     }
     extra->free_arg = o->free_arg;
     extra->free_value = o->free_value;
-    t->extra = extra;
-    t->destroy = destroy_extra;
+    vti_task_add_extra(t, extra, destroy_extra);
     if (o->arg_size > 0) {
-        t->arg = (char *)extra + EXTRA_SIZE;
-        memcpy(t->arg, arg, o->arg_size);
+        t->value.ptr = (char *)extra + EXTRA_SIZE;
+        memcpy(t->value.ptr, arg, o->arg_size);
     }
     return 0;
 }
@@ -196,30 +197,28 @@ static bool options_are_good(const task_options *o, task_fn *fn, const void *arg
            (o->arg_size == 0 || (arg != NULL && o->arg_size <= PTRDIFF_MAX / 2));
 }
 
-static task *new_task(const task_options *o, task_fn *fn, void *arg, const char *where) {
-    task *t = vti_task_new(where);
+static task *new_with(const task_options *o, task_fn *fn, void *arg, const char *where) {
+    task *t = new_task(PHASE_PRIVATE, fn, arg, o->pool, vti_fork_count(), where);
     if (t == NULL) {
         return NULL;
     }
+    t->name = o->name;
     if (add_extra(t, o, arg) != 0) {
         vti_block_give(t);
         return NULL;
     }
-    t->fn = fn;
-    t->name = o->name;
-    t->pool = o->pool;
     return t;
 }
 
+/* PRIVATE as yet; the private end's or the queue's edge carries it [T1]. */
 static int submit(task *t, unsigned flags) {
     bool own = (flags & TASK_LONG_RUNNING) != 0;
     struct worker *w = vti_self.worker;
-    if (LIKELY(!own && w != NULL && w->pool == t->pool)) {
-        store_rlx(&t->a_phase, (uint32_t)PHASE_PRIVATE); /* the private end's edge carries it [T1] */
+    if (!own && w != NULL && w->pool == t->pool) {
         vti_worker_push(w, &t->job);
         return 0;
     }
-    store_rlx(&t->a_phase, (uint32_t)(own ? PHASE_OWN : PHASE_QUEUED)); /* the queue's edge carries it [T1] */
+    store_rlx(&t->a_phase, (uint32_t)(own ? PHASE_OWN : PHASE_QUEUED)); /* as above */
     return own ? vti_pool_submit_own(t->pool, &t->job) : vti_pool_submit(t->pool, &t->job);
 }
 
@@ -235,22 +234,34 @@ static task *run_with(const task_options *options, task_fn *fn, void *arg, const
     if (o.pool == NULL) {
         return NULL; /* errno is set */
     }
-    task *t = new_task(&o, fn, arg, where);
+    task *t = new_with(&o, fn, arg, where);
     int error = t == NULL ? ENOMEM : submit(t, o.flags);
     if (error == 0) {
         return t;
     }
     if (t != NULL) {
         vti_free(t->extra); /* the argument stays the caller's */
+        forget_extra(t);
         vti_block_give(t);
     }
     errno = error;
     return NULL;
 }
 
-task *task_run_at(task_fn *fn, void *arg, const char *where) {
+static COLD task *run_anywhere(task_fn *fn, void *arg, const char *where) {
     const task_options options = TASK_OPTIONS_INIT;
     return run_with(&options, fn, arg, where);
+}
+
+/* The way of most: nothing is to be called. A worker belongs to the process that made its pool. */
+task *task_run_at(task_fn *fn, void *arg, const char *where) {
+    struct worker *w = vti_self.worker;
+    if (UNLIKELY(fn == NULL || w == NULL || !vti_block_is_at_hand() || edge_is_watched())) {
+        return run_anywhere(fn, arg, where);
+    }
+    task *t = new_task(PHASE_PRIVATE, fn, arg, w->pool, w->pool->forks, where);
+    vti_worker_push(w, &t->job); /* [T1] */
+    return t;
 }
 
 task *task_run_with_at(const task_options *options, task_fn *fn, void *arg, const char *where) {

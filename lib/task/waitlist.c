@@ -75,9 +75,9 @@ static void fire_all(struct waiter *newest) {
     queue.firing = false;
 }
 
-bool vti_waitlist_close(waitlist *l) {
+COLD bool vti_waitlist_close_any(waitlist *l) {
     bool owed = false;
-    if (LIKELY(waitlist_close_empty(l, &owed))) {
+    if (waitlist_close_empty(l, &owed)) {
         return owed;
     }
     os_mutex *lock = lock_of(l);

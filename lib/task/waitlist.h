@@ -120,8 +120,13 @@ static inline bool waitlist_hand_over_locked(waitlist *l) {
 bool vti_waitlist_add(waitlist *l, struct waiter *w);
 /* false: it is closed: the waiter was fired or will be. */
 bool vti_waitlist_remove(waitlist *l, struct waiter *w);
+/* vti_waitlist_close() of a list that is not just open. */
+bool vti_waitlist_close_any(waitlist *l);
 /* Closes and fires all, first come first; says whether the object is owed to the caller. One closer only. */
-bool vti_waitlist_close(waitlist *l);
+static inline bool vti_waitlist_close(waitlist *l) {
+    void *head = NULL;
+    return UNLIKELY(!cas_acqrel(l, &head, WAITLIST_CLOSED)) && vti_waitlist_close_any(l); /* [L1] */
+}
 /* Leaves the object to the closer; false: it is closed. */
 bool vti_waitlist_hand_over(waitlist *l);
 /* Closes unless it is closed; `prepare` writes the outcome while no other closer can. false: it was closed. */

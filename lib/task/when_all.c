@@ -124,8 +124,7 @@ task *when_all_at(task *const tasks[], size_t n, const char *where) {
             result->forks = tasks[i]->forks; /* nor will this one end */
         }
     }
-    result->extra = all;
-    result->destroy = destroy;
+    vti_task_add_extra(result, all, destroy);
     register_all(all);
     return result;
 }

@@ -370,6 +370,39 @@ START_TEST(an_await_moves_nothing_of_a_third_worker) {
 }
 END_TEST
 
+static task *beside[MANY];
+
+/* Tasks are made while the private end fills up, is full, and overflows. */
+static int fork_and_run_many(void *arg, task_value *result) {
+    struct many *m = arg;
+    unsigned wrong = 0;
+    (void)result;
+    store_rel(&a_ran, 0u);
+    for (unsigned i = 0; i < MANY; i++) {
+        vt_fork(&m->children[i], mark, (void *)(intptr_t)i);
+        beside[i] = i % 3 == 0 ? task_run(mark, (void *)(intptr_t)i) : NULL;
+        wrong += (beside[i] != NULL) != (i % 3 == 0);
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        unsigned at = place(m->order, i);
+        task_value value = {.i64 = -1}, of_task = {.i64 = -1};
+        wrong += vt_join(&m->children[at], &value) != 0 || value.i64 != at;
+        wrong += beside[at] != NULL && (task_join(beside[at], &of_task) != 0 || of_task.i64 != at);
+    }
+    must(wrong == 0);
+    return load_acq(&a_ran) == MANY + (MANY + 2) / 3 ? 0 : EINVAL;
+}
+
+START_TEST(tasks_beside_children_beyond_the_private_end_run_once_in_every_order) {
+    static struct many m;
+    task_pool *pool = make_pool(_i / ORDERS % 2, 1 + (unsigned)_i % 3);
+    m.order = _i % ORDERS;
+    must(run_in(pool, fork_and_run_many, &m) == 0);
+    must(run_in(pool, fibs, NULL) == 0);
+    ck_assert_int_eq(task_pool_close(pool), 0);
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("private end");
     TCase *c = tcase_create("private end");
@@ -380,6 +413,7 @@ int main(void) {
     tcase_add_loop_test(c, children_beyond_the_private_end_run_once_in_every_order, 0, 4 * ORDERS);
     tcase_add_loop_test(c, what_lies_before_an_awaited_task_is_joined_though_it_was_moved, 0, CAN_FORBID_THREADS + 1);
     tcase_add_test(c, an_await_moves_nothing_of_a_third_worker);
+    tcase_add_loop_test(c, tasks_beside_children_beyond_the_private_end_run_once_in_every_order, 0, 2 * ORDERS);
     suite_add_tcase(s, c);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);
