@@ -64,6 +64,14 @@ static inline void edge_acquire(const volatile void *address) { seam_acquire(add
 static inline void edge_release(const volatile void *address) { seam_release(address); }
 #endif
 
+/* Whether the edges are drawn here. Code that has asked and found that they are not draws none: the compiler leaves no
+ * branch and saves no register for it. A hot path is therefore compiled twice: HOT, and called by a COLD function. */
+#if defined(VTI_TSAN) || defined(VTI_MODEL)
+static inline int edges_are_drawn(void) { return 0; }
+#else
+static inline int edges_are_drawn(void) { return __tsan_acquire != NULL || __tsan_release != NULL; }
+#endif
+
 /* Blocks on a free list are type-stable, so only poison makes a use after release visible. */
 #ifdef VTI_ASAN
 static inline void poison(const volatile void *address, size_t size) { __asan_poison_memory_region(address, size); }
