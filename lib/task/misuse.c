@@ -43,6 +43,7 @@ static const char *recall(uint64_t id, char name[NAME_SIZE]) {
 }
 
 _Thread_local uint64_t vti_who_thread;
+__thread uint64_t vtask_who_v1;
 
 uint64_t vti_who(void) {
     const task *t = task_current();
@@ -50,6 +51,9 @@ uint64_t vti_who(void) {
         remember(t);
     }
     vti_who_thread = (uint64_t)vti_thread_id() << WHO_TASK_BITS;
+    if (t == NULL && vti_self.pool == NULL) {
+        vtask_who_v1 = vti_who_thread; /* for ever: the pool's tasks run on threads of its own */
+    }
     return vti_who_thread | (task_id(t) & WHO_TASK_MASK);
 }
 
@@ -62,7 +66,7 @@ static struct {
 
 /* The threads that held them are not in the child of a fork, and its only thread is another one. */
 static void in_fork_child(void) {
-    vti_who_thread = 0;
+    vti_who_thread = vtask_who_v1 = 0;
     vti_mutex_init(&hook.lock);
     vti_mutex_init(&names.lock);
 }

@@ -29,7 +29,8 @@ void vti_misuse_report(const struct misuse *m);
 /* This thread and its task. Remembers the task's name, so that a later report can show it. */
 uint64_t vti_who(void);
 
-/* The calling thread's part of it; 0: not asked for yet, in this process. */
+/* The calling thread's part of it; 0: not asked for yet, in this process. (What inlined code reads, vtask_who_v1, is the
+ * same, but on threads that run tasks it stays 0: there who it is changes, and the library looks.) */
 extern _Thread_local uint64_t vti_who_thread __attribute__((tls_model("initial-exec")));
 
 /* The same by a few loads; 0: ask vti_who(). */

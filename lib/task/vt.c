@@ -19,6 +19,8 @@
 _Static_assert(sizeof(vt) == 16, "a value-task is two words");
 _Static_assert(((uint64_t)VT_READY | (uint64_t)VT_VALUE << 8 | WORD_TAG) == VTASK_READY_VALUE,
                "what inlined code knows");
+_Static_assert(((uint64_t)VT_AWAITING | WORD_TAG) == VTASK_AWAITED_VALUE, "what inlined code does");
+_Static_assert(((uint64_t)VT_CONSUMED | WORD_KNOWN | WORD_TAG) == VTASK_CONSUMED_VALUE, "what inlined code does");
 
 /* The payload of a PENDING one: the ticket; above it, over a source, which use it belongs to. */
 #define TICKET_MASK (((uint64_t)1 << CLAIM_TICKET_BITS) - 1)
