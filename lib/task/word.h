@@ -24,6 +24,7 @@
  * [V1] claim with `known` (release) -> a loser (acquire): carries `value`.
  * [V2] the claimer's `value` (release) -> vt_is_completed (acquire): who finds it, finds the word claimed after it.
  * `value` is written and read as a relaxed word: a loser may look while a failed wait puts it back.
+ * The await of a READY value is inlined, too, by the same steps: vtask_await_value() in vtask/vt.h.
  * Model: tests/model/word.cpp.
  */
 #ifndef VTI_TASK_WORD_H
