@@ -111,8 +111,8 @@ VTASK_PUBLIC vt vt_from_source(vt_source *s) VTASK_SYMBOL(vt_from_source);
  * VTASK_E_FORKED) leaves it unspent (discarded, where 32 others over the same task were made meanwhile).
  * Any thread; blocks while it is pending. What the completer did happens before the return. C#: await.
  */
-#define vt_await(v, result) vt_await_at((v), (result), VTASK_WHERE)
-/** The function behind vt_await(). @param where  a literal, or NULL. */
+#define vt_await(v, result) vtask_await((v), (result), VTASK_WHERE)
+/** vt_await() as a call of the library. @param where  a literal, or NULL. */
 VTASK_PUBLIC int vt_await_at(vt *v, task_value *result, const char *where) VTASK_SYMBOL(vt_await_at);
 
 /**
@@ -127,12 +127,17 @@ VTASK_PUBLIC int vt_await_at(vt *v, task_value *result, const char *where) VTASK
 /** vt_await_now() as a call of the library. @param where  a literal, or NULL. */
 VTASK_PUBLIC int vt_await_now_at(vt v, task_value *result, const char *where) VTASK_SYMBOL(vt_await_now_at);
 
-/* --- what is inlined of both: a value that is there, unchecked --- */
+/* --- what is inlined of these: a value that is there, unchecked --- */
 
 #define VTASK_READY_VALUE 0x5001u /* its whole word */
 #define VTASK_UNCHECKED 1u
 /* VTASK_UNCHECKED: VTASK_OPTIONS has been read, and does not hold `checked`. */
 VTASK_PUBLIC extern uint32_t vtask_checked_v1 VTASK_SYMBOL(checked_v1);
+/* What its word becomes by an await, beside the call site above it. */
+#define VTASK_AWAITED_VALUE 0x5003u
+#define VTASK_CONSUMED_VALUE 0x5404u
+/* Who the calling thread is, as a spent value-task keeps it; 0: perhaps in a task, or the library has not been asked. */
+VTASK_PUBLIC extern __thread uint64_t vtask_who_v1 VTASK_SYMBOL(who_v1) __attribute__((tls_model("initial-exec")));
 
 static inline vt vtask_from_value(task_value v) {
     vt made;
@@ -146,10 +151,45 @@ static inline vt vtask_from_value(task_value v) {
 
 static inline int vtask_await_now(vt v, task_value *result, const char *where) {
     if (__builtin_expect(v.word != VTASK_READY_VALUE, 0)) {
-        return vt_await_now_at(v, result, where);
+        task_value waited; /* not *result: its address stays here, and the caller's variable in a register */
+        int error = vt_await_now_at(v, &waited, where);
+        if (error != 0) {
+            return error;
+        }
+        v.value = waited;
     }
     if (result != NULL) {
         *result = v.value;
+    }
+    return 0;
+}
+
+/* The steps of lib/task/word.h. False: not done. (Its locked instruction waits for every store before it, a call's, too.) */
+static inline bool vtask_await_value(vt *v, task_value *value, const char *where) {
+    uint64_t who = vtask_who_v1, site = (uint64_t)(uintptr_t)where << 16, word = VTASK_READY_VALUE;
+    if (who == 0 || v == NULL || __atomic_load_n(&v->word, __ATOMIC_ACQUIRE) != word ||
+        !__atomic_compare_exchange_n(&v->word, &word, site | VTASK_AWAITED_VALUE, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE)) {
+        return false;
+    }
+    value->u64 = __atomic_load_n(&v->value.u64, __ATOMIC_RELAXED);
+    __atomic_store_n(&v->value.u64, who, __ATOMIC_RELEASE);
+    __atomic_store_n(&v->word, site | VTASK_CONSUMED_VALUE, __ATOMIC_RELEASE);
+    return true;
+}
+
+static inline int vtask_await(vt *v, task_value *result, const char *where) {
+    task_value value;
+    if (__builtin_expect(!vtask_await_value(v, &value, where), 0)) {
+        task_value waited;
+        int error = vt_await_at(v, &waited, where);
+        if (error != 0) {
+            return error;
+        }
+        value = waited;
+    }
+    if (result != NULL) {
+        *result = value;
     }
     return 0;
 }

@@ -7,6 +7,7 @@
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define COLD __attribute__((cold, noinline))
+#define HOT inline __attribute__((always_inline))
 #define MAYBE_UNUSED __attribute__((unused)) /* where asserts are off */
 #define CACHE_LINE 64
 

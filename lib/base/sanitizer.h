@@ -59,12 +59,13 @@ static inline void seam_release(const volatile void *address) {
     }
 }
 
+/* edge_is_watched(): whether edges are drawn here. Code that has asked and found that they are not draws none: the compiler
+ * leaves no branch and saves no register for it. A hot path is therefore compiled twice: HOT, and called by a COLD function. */
 #if defined(VTI_TSAN) || defined(VTI_MODEL)
 static inline int edge_is_watched(void) { return 0; }
 static inline void edge_acquire(const volatile void *address) { (void)address; }
 static inline void edge_release(const volatile void *address) { (void)address; }
 #else
-/* Whether edges are drawn: what is known not to be watched needs no further tests. */
 static inline int edge_is_watched(void) { return seam_is_watched(); }
 static inline void edge_acquire(const volatile void *address) { seam_acquire(address); }
 static inline void edge_release(const volatile void *address) { seam_release(address); }

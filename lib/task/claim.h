@@ -3,13 +3,15 @@
  *   bits    name        set by           cleared by            meaning
  *   0..31   out         issue, restore   take, spend, reset    tickets that are unspent
  *   32..37  awaiting    take             end, restore          awaits under way, 62 at most; RESETTING: none may begin
- *   38..63  generation  +1 at a reset, at a recycled task, and at an issue with none out
+ *   38..63  generation  +1 at a reset, and at an issue with none out
  *
  * Each ticket out holds a reference on its task, so a generation that does not fit means: spent; over a source, which has
  * counted its resets, perhaps void by one. Every change is one CAS of this one word, so of all copies of a pending value-task exactly one
- * takes the ticket, even after the task is gone: its block is a task's still (task/block.c), and its generation has
- * moved on. A number is given out again at the earliest after 31 others, so a copy is told from a later value-task.
- * [K1] end (release) -> reset (acquire): the awaits have read the outcome before it is overwritten.
+ * takes the ticket, even after the task is gone: its block is a task's still (task/block.c), whose ticket is
+ * not out, or of a later generation. A number is given out again at the earliest after 31 others, so a copy is told from a later value-task.
+ * [K1] end, and take by who found it complete (release) -> reset (acquire): the awaits have read the outcome before it is
+ *      overwritten. Who finds it complete reads before he takes the ticket, and is never under way: that the ticket is there to
+ *      be taken says that no reset has come between, so what was read is this use's. Where one has, the ticket is void.
  * 26 bits of generation, not 32: a stale copy goes unseen only after exactly a multiple of 67 million uses, and the
  * awaits under way fit the same word, which makes EBUSY exact, and CONCURRENT with one value-task at a time.
  * Model: tests/model/claim.cpp.
@@ -49,8 +51,15 @@ static inline bool claim_fits(uint64_t word, claim_ticket t) { return claim_gene
 
 /* Takes and restores keep the sum, so the awaits alone never reach RESETTING. */
 static inline bool claim_is_full(uint64_t word) {
-    uint64_t out = (uint64_t)__builtin_popcount(claim_out(word));
-    return out == 32 || claim_awaiting(word) / CLAIM_AWAITING_ONE + out >= CLAIM_MOST;
+    uint64_t awaiting = claim_awaiting(word) / CLAIM_AWAITING_ONE;
+    if (LIKELY(claim_out(word) != UINT32_MAX && awaiting <= CLAIM_MOST - 32)) {
+        return false;
+    }
+    uint64_t out = 0;
+    for (uint32_t left = claim_out(word); left != 0; left &= left - 1) {
+        out++;
+    }
+    return out == 32 || awaiting + out >= CLAIM_MOST;
 }
 
 /* The word with one more ticket out, whose number is the first free one from `hint` on. Some are free. */
@@ -77,7 +86,7 @@ static inline enum claim_result claim_issue(atomic_u64 *a_word, atomic_u32 *a_hi
     return CLAIM_TAKEN;
 }
 
-/* Spends a ticket; `more` is added to the word: CLAIM_AWAITING_ONE where an await begins, else 0. */
+/* Spends a ticket; `more` is added to the word: CLAIM_AWAITING_ONE where an await begins, else 0. [K1] */
 static inline enum claim_result claim_take(atomic_u64 *a_word, claim_ticket t, uint64_t more) {
     uint64_t word = load_acq(a_word);
     do {

@@ -10,8 +10,7 @@
 #include "sched/worker.h"
 #include "task/task.h"
 
-enum { TASK_BITS = 42, NAMES = 1024, NAME_SIZE = 56, TEXT_SIZE = 2048 };
-#define TASK_MASK (((uint64_t)1 << TASK_BITS) - 1)
+enum { NAMES = 1024, NAME_SIZE = 56, TEXT_SIZE = 2048 };
 
 /* The names of tasks that consumed a value-task lately, by id: copies, since a name may go with its task. */
 static struct {
@@ -23,7 +22,7 @@ static struct {
 } names = {.lock = OS_MUTEX_INIT};
 
 static void remember(const task *t) {
-    uint64_t id = t->id & TASK_MASK;
+    uint64_t id = t->id & WHO_TASK_MASK;
     if (load_rlx(&names.slots[id % NAMES].a_id) != id) { /* nobody else stores this id; nothing is carried */
         vti_mutex_lock(&names.lock);
         (void)snprintf(names.slots[id % NAMES].name, NAME_SIZE, "%s", t->name);
@@ -43,12 +42,19 @@ static const char *recall(uint64_t id, char name[NAME_SIZE]) {
     return known ? name : NULL;
 }
 
+_Thread_local uint64_t vti_who_thread;
+__thread uint64_t vtask_who_v1;
+
 uint64_t vti_who(void) {
     const task *t = task_current();
     if (t != NULL && t->name != NULL) {
         remember(t);
     }
-    return (uint64_t)vti_thread_id() << TASK_BITS | ((t != NULL ? t->id : 0) & TASK_MASK);
+    vti_who_thread = (uint64_t)vti_thread_id() << WHO_TASK_BITS;
+    if (t == NULL && vti_self.pool == NULL) {
+        vtask_who_v1 = vti_who_thread; /* for ever: the pool's tasks run on threads of its own */
+    }
+    return vti_who_thread | (task_id(t) & WHO_TASK_MASK);
 }
 
 /* The hook is two words, so a lock; reports are rare. */
@@ -58,8 +64,9 @@ static struct {
     void *context;
 } hook = {OS_MUTEX_INIT, NULL, NULL};
 
-/* The threads that held them are not in the child of a fork. */
+/* The threads that held them are not in the child of a fork, and its only thread is another one. */
 static void in_fork_child(void) {
+    vti_who_thread = vtask_who_v1 = 0;
     vti_mutex_init(&hook.lock);
     vti_mutex_init(&names.lock);
 }
@@ -137,13 +144,13 @@ static void tell(const vt_misuse *report, enum misuse_mode mode) {
 void vti_misuse_report(const struct misuse *m) {
     char text[TEXT_SIZE], first_name[NAME_SIZE];
     const task *current = task_current();
-    uint64_t first_task = m->first & TASK_MASK;
+    uint64_t first_task = m->first & WHO_TASK_MASK;
     vt_misuse report = {
         .code = m->code,
         .where = m->where,
         .first_where = m->first_where,
         .thread = vti_thread_id(),
-        .first_thread = m->first >> TASK_BITS,
+        .first_thread = m->first >> WHO_TASK_BITS,
         .task = task_id(current),
         .first_task = first_task,
         .task_name = task_name(current),

@@ -3,7 +3,8 @@
  *   word      task/claim.h: tickets out, awaits under way
  *   uses      counts resets; a value-task keeps its lower bits, to tell a void ticket from a spent one
  *   waiters   task/waitlist.h: open, a list, or CLOSED: complete
- *   value, error: written under the list's lock by whoever completes; read by awaiters until they end their await
+ *   value, error: written under the list's lock by whoever completes; read by awaiters until they end their await, or take
+ *             their ticket ([K1] in task/claim.h), which tells them whether what they read was of this use
  *
  * A reset voids all tickets and blocks new ones (one CAS, which fails while an await is under way), then opens the list,
  * then lets the next use begin. So nobody meets the old outcome in the new use.
@@ -20,17 +21,13 @@
 #include "sched/pool.h"
 #include "task/task.h"
 
-#define SOURCE_MAGIC 0x76745f736f757263u
-
 void vt_source_init_at(vt_source *s, const char *where) {
     if (s != NULL) {
         memset(s, 0, sizeof *s);
         s->where = where;
-        store_rel(&s->magic, SOURCE_MAGIC);
+        store_rlx(&s->magic, SOURCE_MAGIC);
     }
 }
-
-bool vti_source_is_good(const vt_source *s) { return s != NULL && load_acq(&s->magic) == SOURCE_MAGIC; }
 
 struct outcome {
     vt_source *source;
@@ -38,10 +35,11 @@ struct outcome {
     int error;
 };
 
+/* By relaxed words: an await that comes late may look, and then finds that its ticket is void. CLOSED carries them. */
 static void write_outcome(void *context) {
     const struct outcome *o = context;
-    o->source->value = o->value;
-    o->source->error = o->error;
+    store_rlx(&o->source->value.u64, o->value.u64);
+    store_rlx(&o->source->error, o->error);
 }
 
 static int complete(vt_source *s, int error, task_value v) {
@@ -55,7 +53,7 @@ int vt_source_set_error(vt_source *s, int error) {
     return vti_source_is_good(s) && error != 0 ? complete(s, error, (task_value){.u64 = 0}) : EINVAL;
 }
 
-int vt_source_reset(vt_source *s) {
+static HOT int reset(vt_source *s) {
     if (!vti_source_is_good(s)) {
         return EINVAL;
     }
@@ -68,10 +66,13 @@ int vt_source_reset(vt_source *s) {
     return 0;
 }
 
+static COLD int reset_with_edges(vt_source *s) { return reset(s); }
+int vt_source_reset(vt_source *s) { return edge_is_watched() ? reset_with_edges(s) : reset(s); }
+
 int vt_source_fini(vt_source *s) {
     int error = vt_source_reset(s);
     if (error == 0) {
-        store_rel(&s->magic, (uint64_t)0);
+        store_rlx(&s->magic, (uint64_t)0);
     }
     return error;
 }
@@ -86,11 +87,6 @@ int vti_source_wait(vt_source *s) {
         vti_block_end();
     }
     return error;
-}
-
-int vti_source_outcome(const vt_source *s, task_value *value) {
-    *value = s->value;
-    return s->error;
 }
 
 struct bridge {

@@ -7,11 +7,16 @@
 
 #include "task/claim.h"
 
-bool vti_source_is_good(const vt_source *s);
+#define SOURCE_MAGIC 0x76745f736f757263u
+/* Nothing is carried: whoever got the source got what its initialisation wrote by the same edge. */
+static inline bool vti_source_is_good(const vt_source *s) { return s != NULL && load_rlx(&s->magic) == SOURCE_MAGIC; }
 /* Waits until it is complete. 0, or the code of a wait that failed. */
 int vti_source_wait(vt_source *s);
-/* The outcome of a complete source. */
-int vti_source_outcome(const vt_source *s, task_value *value);
+/* The outcome of a complete source. Who reads it before his ticket is taken may come late, and read another use's. */
+static inline int vti_source_outcome(const vt_source *s, task_value *value) {
+    value->u64 = load_rlx(&s->value.u64); /* the list's CLOSED carries both */
+    return load_rlx(&s->error);
+}
 /* A task that ends as the source does. In two steps: the first allocates, the second cannot fail and takes the await
  * that the caller has begun in the source's claim word along. */
 struct bridge;

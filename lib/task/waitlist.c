@@ -109,8 +109,7 @@ bool vti_waitlist_try_close(waitlist *l, void (*prepare)(void *context), void *c
     bool open = !waitlist_is_closed(l);
     if (open) {
         prepare(context);
-        bool owed;                                /* a source is nobody's to hand over */
-        newest = waitlist_close_locked(l, &owed); /* all closers of this list hold the lock */
+        newest = waitlist_close_held(l);
     }
     vti_mutex_unlock(lock);
     fire_all(newest);

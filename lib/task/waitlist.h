@@ -97,6 +97,13 @@ static inline struct waiter *waitlist_close_locked(waitlist *l, bool *owed) {
     return waitlist_first(head);
 }
 
+/* The same, where nobody closes without the lock or hands over: so all that change the list hold the lock. */
+static inline struct waiter *waitlist_close_held(waitlist *l) {
+    struct waiter *newest = (struct waiter *)load_acq(l);
+    store_rel(l, WAITLIST_CLOSED); /* [L1] */
+    return newest;
+}
+
 /* Hands over while nobody waits; false: somebody does, or it is closed: see *closed. */
 static inline bool waitlist_hand_over_empty(waitlist *l, bool *closed) {
     void *head = NULL;
@@ -129,7 +136,8 @@ static inline bool vti_waitlist_close(waitlist *l) {
 }
 /* Leaves the object to the closer; false: it is closed. */
 bool vti_waitlist_hand_over(waitlist *l);
-/* Closes unless it is closed; `prepare` writes the outcome while no other closer can. false: it was closed. */
+/* Closes unless it is closed; `prepare` writes the outcome while no other closer can. false: it was closed. Of a list that
+ * is closed in no other way, and never handed over. */
 bool vti_waitlist_try_close(waitlist *l, void (*prepare)(void *context), void *context);
 
 /* A thread that waits for the end. */

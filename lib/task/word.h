@@ -24,6 +24,7 @@
  * [V1] claim with `known` (release) -> a loser (acquire): carries `value`.
  * [V2] the claimer's `value` (release) -> vt_is_completed (acquire): who finds it, finds the word claimed after it.
  * `value` is written and read as a relaxed word: a loser may look while a failed wait puts it back.
+ * The await of a READY value is inlined, too, by the same steps: vtask_await_value() in vtask/vt.h.
  * Model: tests/model/word.cpp.
  */
 #ifndef VTI_TASK_WORD_H
@@ -66,11 +67,16 @@ static inline bool word_is_valid(uint64_t word) {
     return (state != VT_READY || !pending_kind) && (state != VT_PENDING || pending_kind);
 }
 
+/* Moves the word from *found, which is unspent, to `claimed`; true: the caller has it alone. False: *found has changed. */
+static inline bool word_claim_found(atomic_u64 *a_word, uint64_t *found, enum vt_state claimed, uint64_t site) {
+    return cas_acqrel(a_word, found, word_make(claimed, word_kind(*found), site)); /* [V1] */
+}
+
 /* Moves an unspent word to `claimed`. *found: what was there; true: it was unspent, and the caller has it alone. */
 static inline bool word_claim(atomic_u64 *a_word, uint64_t *found, enum vt_state claimed, uint64_t site) {
     *found = load_acq(a_word); /* [V1] */
     while (word_is_valid(*found) && word_is_unspent(*found)) {
-        if (cas_acqrel(a_word, found, word_make(claimed, word_kind(*found), site))) {
+        if (word_claim_found(a_word, found, claimed, site)) {
             return true;
         }
     }

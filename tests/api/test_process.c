@@ -1,9 +1,11 @@
 /* What holds for a whole process: VTASK_OPTIONS=checked, and the child of a fork(). */
+#define _GNU_SOURCE
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vtask.h>
@@ -215,6 +217,28 @@ START_TEST(task_of_a_thread_specific_destructor_goes_to_the_default_pool) {
 }
 END_TEST
 
+static void note_first_thread(const vt_misuse *report, void *context) { *(uint64_t *)context = report->first_thread; }
+
+/* The thread id that a report names as the first's. */
+static uint64_t first_thread_of_a_report(void) {
+    uint64_t named = 0;
+    vt v = vt_from_value((task_value){.i64 = 1});
+    vt_on_misuse(note_first_thread, &named);
+    return vt_await(&v, NULL) == 0 && vt_await(&v, NULL) == VT_E_REPEATED ? named : 0;
+}
+
+START_TEST(report_in_the_child_of_a_fork_names_its_own_thread) {
+    int status = -1;
+    ck_assert_uint_eq(first_thread_of_a_report(), (uint64_t)syscall(SYS_gettid));
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(first_thread_of_a_report() == (uint64_t)syscall(SYS_gettid) ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("process");
     TCase *c = tcase_create("process");
@@ -222,6 +246,7 @@ int main(void) {
     tcase_add_test(c, checked_finds_copies_of_ready_value_tasks);
     tcase_add_test(c, checked_finds_a_stored_value_task_given_to_await_now);
     tcase_add_test(c, checked_finds_a_copy_converted_or_discarded);
+    tcase_add_test(c, report_in_the_child_of_a_fork_names_its_own_thread);
     if (!SANITIZED) {
         tcase_add_test(c, child_of_a_fork_gets_codes_and_makes_pools_of_its_own);
         tcase_add_loop_test(c, child_of_a_fork_that_returns_from_its_task_runs_nothing_else_and_ends, 0, 2);

@@ -34,9 +34,11 @@ static came use_at(enum use use, vt *v, const char *where) {
     task *t;
     last_report_here = 0;
     switch (use) {
-    case AWAIT:
-        r.err = vt_await_at(v, &r.value, where);
+    case AWAIT: { /* by the function, and as it is inlined */
+        static _Thread_local unsigned turn;
+        r.err = turn++ % 2 ? vt_await_at(v, &r.value, where) : vtask_await(v, &r.value, where);
         break;
+    }
     case AS_TASK:
         errno = 0;
         t = vt_as_task_at(v, where);
@@ -217,6 +219,50 @@ START_TEST(second_use_gets_its_code_and_reports_both_sites) {
                 ck_assert_uint_eq(reports_count(&heard), 3); /* looking is no misuse */
                 subject_fini(&x);
             }
+    close_pool(pool);
+}
+END_TEST
+
+/* Who it was is kept ready by each thread: so threads and tasks, one after another on one worker, named and not, that the
+ * library has seen before and that it has not. */
+static void *act_in_thread(void *arg) {
+    task_value ignored;
+    act(arg, &ignored);
+    return NULL;
+}
+
+START_TEST(first_user_is_named_whoever_used_value_tasks_before_it) {
+    enum { HERE, THREAD, TASK, NAMED_TASK, OWN_THREAD, PLACES };
+    static const enum kind kinds[] = {VALUE, ERROR, TASK_ENDED, SOURCE_SET};
+    task_pool *pool = pool_of(1);
+    for (unsigned i = 0; i < scaled(2000); i++) {
+        enum kind kind = kinds[i % COUNT(kinds)];
+        int place = (int)(i / COUNT(kinds)) % PLACES;
+        subject x;
+        actor first = {AWAIT, &x.v, "first.c:11", place >= TASK, {0, {0}}, 0, 0};
+        task_options o = TASK_OPTIONS_INIT;
+        crew c = {.n = 0};
+        listen_here();
+        subject_init(&x, kind, pool);
+        if (place == HERE)
+            act_in_thread(&first);
+        if (place == THREAD)
+            crew_add(&c, act_in_thread, &first);
+        o.pool = pool;
+        o.name = place == NAMED_TASK ? "first-task" : NULL;
+        o.flags = place == OWN_THREAD ? TASK_LONG_RUNNING : 0;
+        if (place >= TASK)
+            must(task_join(task_run_with(&o, act, &first), NULL) == 0);
+        crew_join(&c);
+        must(first.got.err == outcome_of(kind));
+        must(use_at(AWAIT, &x.v, "second.c:22").err == VT_E_REPEATED);
+        must(heard.kept[0].first_thread == first.thread);
+        must(heard.kept[0].first_task == first.task && (first.task != 0) == (place >= TASK));
+        must(heard.kept[0].thread == my_tid() && heard.kept[0].task == 0);
+        must(strcmp(heard.kept[0].first_where, "first.c:11") == 0);
+        must(place != NAMED_TASK || strcmp(heard.kept[0].first_task_name, "first-task") == 0);
+        subject_fini(&x);
+    }
     close_pool(pool);
 }
 END_TEST
@@ -448,6 +494,57 @@ static void run_race(enum kind kind, unsigned n, bool mixed, task_pool *pool, bo
     }
     subject_fini(&x);
 }
+
+/* Two threads that come to each of many ready values within a few instructions of each other. */
+enum { NECKS_MOST = 400000 };
+
+typedef struct runner {
+    vt *v;
+    unsigned n, index;
+    atomic_uint *arrived;
+    unsigned char *won;
+} runner;
+
+static void ignore(const vt_misuse *m, void *context) {
+    (void)m;
+    (void)context;
+}
+
+static void *run_neck_and_neck(void *arg) {
+    runner *r = arg;
+    for (unsigned i = 0; i < r->n; i++) {
+        task_value got = as_i64(-7);
+        atomic_fetch_add(r->arrived, 1);
+        for (unsigned spin = 1; atomic_load(r->arrived) < 2 * (i + 1); spin++)
+            if (spin % 4096 == 0)
+                sched_yield(); /* the other may need this CPU */
+        for (volatile unsigned spin = 0; i / 64 % 2 == r->index && spin < i % 64; spin++)
+            continue;
+        int err = i % 8 ? vt_await(&r->v[i], &got) : vt_await_at(&r->v[i], &got, "neck.c:1");
+        must(err == 0 || err == VT_E_CONCURRENT || err == VT_E_REPEATED);
+        must(got.i64 == (err == 0 ? (int64_t)i : -7));
+        r->won[i] = err == 0;
+    }
+    return NULL;
+}
+
+START_TEST(two_awaits_neck_and_neck_have_one_winner) {
+    static vt values[NECKS_MOST];
+    static unsigned char won[2][NECKS_MOST];
+    unsigned n = scaled(NECKS_MOST);
+    atomic_uint arrived = 0;
+    runner runners[2] = {{values, n, 0, &arrived, won[0]}, {values, n, 1, &arrived, won[1]}};
+    crew c = {.n = 0};
+    vt_on_misuse(ignore, NULL);
+    for (unsigned i = 0; i < n; i++)
+        values[i] = vt_from_value(as_i64(i));
+    crew_add(&c, run_neck_and_neck, &runners[0]);
+    crew_add(&c, run_neck_and_neck, &runners[1]);
+    crew_join(&c);
+    for (unsigned i = 0; i < n; i++)
+        must(won[0][i] + won[1][i] == 1);
+}
+END_TEST
 
 START_TEST(hundreds_of_concurrent_awaits_have_one_winner) {
     task_pool *pool = pool_of(2);
@@ -1001,11 +1098,13 @@ static Suite *make(void) {
     Suite *s = suite_create("misuse");
     TCase *c = case_in(s, "one after the other");
     tcase_add_loop_test(c, second_use_gets_its_code_and_reports_both_sites, 0, KINDS);
+    tcase_add_test(c, first_user_is_named_whoever_used_value_tasks_before_it);
     tcase_add_test(c, discarded_or_converted_while_pending_is_spent_as_well);
     tcase_add_test(c, second_await_reports_both_lines_of_this_file);
     tcase_add_test(c, calls_without_a_site_are_reported_all_the_same);
     tcase_add_test(c, empty_struct_is_empty_and_a_broken_one_corrupt);
     c = case_in(s, "at once");
+    tcase_add_test(c, two_awaits_neck_and_neck_have_one_winner);
     tcase_add_loop_test(c, hundreds_of_concurrent_awaits_have_one_winner, 0, KINDS);
     tcase_add_loop_test(c, awaits_conversions_and_discards_at_once_have_one_winner, 0, KINDS);
     tcase_add_loop_test(c, tasks_of_a_pool_that_await_one_value_task_have_one_winner, 0, KINDS);

@@ -403,6 +403,63 @@ START_TEST(one_of_many_setters_wins_and_every_awaiter_sees_that_outcome) {
 }
 END_TEST
 
+/* Each use of a source is awaited by two threads at once, from copies, while its owner goes on to the next uses. */
+enum { LATE_ROUNDS_MOST = 40000 };
+
+typedef struct late {
+    pthread_barrier_t *round;
+    const vt *uses;
+    unsigned rounds, won;
+    atomic_uint *over;
+} late;
+
+static void *await_late(void *arg) {
+    late *a = arg;
+    for (unsigned i = 0; i < a->rounds; i++) {
+        task_value got = as_i64(-7);
+        pthread_barrier_wait(a->round);
+        vt copy = a->uses[i];
+        int err = vt_await(&copy, &got);
+        must(err == 0 || err == VT_E_STALE || err == VT_E_REPEATED || err == VT_E_CONCURRENT);
+        must(got.i64 == (err == 0 ? (int64_t)i : -7)); /* its own use's, or none */
+        a->won += err == 0;
+        atomic_fetch_add(a->over, 1);
+    }
+    return NULL;
+}
+
+START_TEST(await_that_comes_late_never_gets_another_uses_value) {
+    static vt uses[LATE_ROUNDS_MOST];
+    unsigned rounds = scaled(LATE_ROUNDS_MOST);
+    pthread_barrier_t round;
+    atomic_uint over = 0;
+    late awaiters[2] = {{&round, uses, rounds, 0, &over}, {&round, uses, rounds, 0, &over}};
+    crew c = {.n = 0};
+    vt_source s;
+    vt_on_misuse(record, &heard);
+    vt_source_init(&s);
+    pthread_barrier_init(&round, NULL, 3);
+    crew_add(&c, await_late, &awaiters[0]);
+    crew_add(&c, await_late, &awaiters[1]);
+    for (unsigned i = 0; i < rounds; i++) {
+        uses[i] = vt_from_source(&s);
+        must(vt_source_set_value(&s, as_i64(i)) == 0);
+        pthread_barrier_wait(&round);
+        for (unsigned spin = 0; spin < i % 64; spin++)
+            atomic_signal_fence(memory_order_seq_cst);
+        do {
+            must(vt_source_reset(&s) == 0); /* what is complete is never busy */
+            must(vt_source_set_value(&s, as_i64(-1)) == 0);
+        } while (atomic_load(&over) != 2 * (i + 1));
+        must(vt_source_reset(&s) == 0);
+    }
+    crew_join(&c);
+    ck_assert_uint_le(awaiters[0].won + awaiters[1].won, rounds);
+    ck_assert_int_eq(vt_source_fini(&s), 0);
+    pthread_barrier_destroy(&round);
+}
+END_TEST
+
 /* A reader and a writer pass a source to and fro, as a socket would: set by one, awaited and reset by the other. */
 typedef struct stream {
     vt_source s[2];
@@ -458,6 +515,7 @@ static Suite *make(void) {
     tcase_add_test(c, source_with_a_waiting_task_is_busy);
     tcase_add_loop_test(c, awaited_source_is_busy_and_the_awaiter_is_undisturbed, 0, 4);
     tcase_add_test(c, one_of_many_setters_wins_and_every_awaiter_sees_that_outcome);
+    tcase_add_test(c, await_that_comes_late_never_gets_another_uses_value);
     tcase_add_test(c, source_pair_passes_values_between_two_threads);
     return s;
 }

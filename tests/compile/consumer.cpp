@@ -71,6 +71,13 @@ int main() {
     seven.i64 = 7;
     vt ready = vt_from_value(seven);
     CHECK(vt_await(&ready, &value) == 0 && value.i64 == 7);
+    int known = 0;
+    vt_on_misuse([](const vt_misuse *m, void *known) { *static_cast<int *>(known) += m->first_thread == m->thread; },
+                 &known);
+    CHECK(vt_await(&ready, nullptr) == VT_E_REPEATED && known == 1);
+    ready = vt_from_value(seven);
+    CHECK(vt_await(&ready, nullptr) == 0 && vt_await(&ready, &value) == VT_E_REPEATED && known == 2);
+    vt_on_misuse(nullptr, nullptr);
     CHECK(vt_await_now(vt_from_task(task_run(twice, &inputs[1])), &value) == 0 && value.i64 == 2);
 
     vt_child child;

@@ -25,13 +25,17 @@ struct NoCas {
 struct NoRelease {
 #pragma push_macro("cas_acqrel")
 #pragma push_macro("exchange_acqrel")
+#pragma push_macro("store_rel")
 #undef cas_acqrel
 #undef exchange_acqrel
+#undef store_rel
 #define cas_acqrel(p, expected, v) (p)->compare_exchange_strong(*(expected), (v), rl::mo_relaxed, $)
 #define exchange_acqrel(p, v) (p)->exchange((v), rl::mo_relaxed, $)
+#define store_rel(p, v) (p)->store((v), rl::mo_relaxed, $)
 #include "task/waitlist.h"
 #pragma pop_macro("cas_acqrel")
 #pragma pop_macro("exchange_acqrel")
+#pragma pop_macro("store_rel")
 };
 
 template <class P> struct Waitlist : rl::test_suite<Waitlist<P>, 4> {
@@ -123,8 +127,60 @@ template <class P> struct Waitlist : rl::test_suite<Waitlist<P>, 4> {
     }
 };
 
+// Two closers, of which one may: all that change the list hold its lock (a source's).
+template <class P> struct Held : rl::test_suite<Held<P>, 3> {
+    typename P::waitlist list;
+    typename P::waiter waiter;
+    rl::atomic<int> fired, closed;
+    rl::var<int> outcome;
+    rl::mutex lock;
+
+    void before() {
+        list($) = nullptr;
+        fired($) = 0;
+        closed($) = 0;
+        outcome($) = 0;
+    }
+    void after() { RL_ASSERT(closed.load(rl::mo_relaxed, $) == 1); }
+
+    void close() {
+        typename P::waiter *w = nullptr;
+        lock.lock($);
+        if (!P::waitlist_is_closed(&list)) {
+            outcome($) = 7;
+            w = P::waitlist_close_held(&list);
+            closed.fetch_add(1, rl::mo_relaxed, $);
+        }
+        lock.unlock($);
+        if (w != nullptr)
+            RL_ASSERT(w == &waiter && fired.fetch_add(1, rl::mo_acq_rel, $) == 0);
+    }
+
+    void wait() {
+        if (!P::waitlist_is_closed(&list)) {
+            lock.lock($);
+            bool added = P::waitlist_add_locked(&list, &waiter);
+            lock.unlock($);
+            while (added && fired.load(rl::mo_acquire, $) == 0)
+                rl::yield(1, $);
+        }
+        RL_ASSERT(outcome($) == 7);
+        RL_ASSERT(P::waitlist_is_closed(&list));
+    }
+
+    void thread(unsigned index) {
+        if (index == 0) {
+            wait();
+        } else {
+            close();
+        }
+    }
+};
+
 int main() {
     int wrong = search<Waitlist<Sound>>("waitlist", true, 300000);
+    wrong += search<Held<Sound>>("waitlist, closed under the lock", true, 300000);
+    wrong += search<Held<NoRelease>>("waitlist, closed under the lock, mutant: relaxed", false, 300000);
     wrong += search<Waitlist<NoCas>>("waitlist, mutant: no CAS", false, 300000);
     wrong += search<Waitlist<NoRelease>>("waitlist, mutant: the end is relaxed", false, 300000);
     return wrong;

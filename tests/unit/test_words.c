@@ -31,6 +31,21 @@ START_TEST(thirty_two_tickets_are_out_at_a_time_and_each_is_taken_once) {
 }
 END_TEST
 
+START_TEST(tickets_and_awaits_are_62_together) {
+    for (unsigned awaits = 0; awaits <= CLAIM_MOST; awaits++) {
+        atomic_u64 word = awaits * CLAIM_AWAITING_ONE;
+        atomic_u32 hint = awaits;
+        claim_ticket ticket;
+        unsigned issued = 0;
+        while (claim_issue(&word, &hint, &ticket) == CLAIM_TAKEN) {
+            issued++;
+        }
+        ck_assert_uint_eq(issued, awaits <= CLAIM_MOST - 32 ? 32 : CLAIM_MOST - awaits);
+        ck_assert_uint_eq(claim_awaiting(word), awaits * CLAIM_AWAITING_ONE);
+    }
+}
+END_TEST
+
 START_TEST(a_spent_ticket_is_no_later_one) {
     atomic_u64 word = 0;
     atomic_u32 hint = 0;
@@ -186,6 +201,7 @@ int main(void) {
     TCase *c = tcase_create("words");
     tcase_set_timeout(c, 60);
     tcase_add_loop_test(c, thirty_two_tickets_are_out_at_a_time_and_each_is_taken_once, 0, 33);
+    tcase_add_test(c, tickets_and_awaits_are_62_together);
     tcase_add_test(c, a_spent_ticket_is_no_later_one);
     tcase_add_test(c, a_failed_wait_gives_a_ticket_again);
     tcase_add_test(c, only_states_are_valid_words);
