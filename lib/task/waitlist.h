@@ -127,7 +127,8 @@ bool vti_waitlist_hand_over(waitlist *l);
 /* Closes unless it is closed; `prepare` writes the outcome while no other closer can. false: it was closed. */
 bool vti_waitlist_try_close(waitlist *l, void (*prepare)(void *context), void *context);
 
-/* A thread that waits for the end. */
+/* A thread that waits for the end; one outside pools gives way first, while that pays: true: it is closed. */
+bool vti_waitlist_give_way(const waitlist *l);
 void vti_waitlist_wait(waitlist *l);
 #endif
 
