@@ -2,9 +2,9 @@
  *
  * It pays where the wait is over within the time that a wake-up costs, and else burns the CPU, which may be the one that
  * somebody needs in order to end the wait. So the time adapts itself to the last waits: it grows while sleeps are short,
- * and a few long ones make it 0; then one sleeps at once. Between two looks one gives way, and does not pause: on Linux
- * whoever is woken often shares the CPU of his waker. If he does, he gets it, and both go on without another system
- * call; if he does not, the call costs 0.2 us.
+ * and a few long ones make it 0. Between two looks one gives way, and does not pause: on Linux whoever is woken often
+ * shares the CPU of his waker. If he does, he gets it, and both go on without another system call; if he does not, the
+ * call costs 0.2 us.
  */
 #ifndef VTI_SCHED_PATIENCE_H
 #define VTI_SCHED_PATIENCE_H

@@ -12,6 +12,7 @@ enum {
     OLDEST_EVERY = 61,      /* jobs between two looks for what has waited longest */
     INBOX_BATCH = 64,       /* jobs taken from the inbox at once */
     SILENCE_NS = 50 * 1000, /* an owner who has not answered a request for so long is silent */
+    REFUSE_SHARE = 64,      /* so many times as long as somebody else has taken the CPU */
     TINY_NS = 2 * 1000,     /* not worth stealing alone */
     REST_LEAST_US = 20,
     REST_MOST_US = 160,
@@ -141,12 +142,15 @@ static struct job *steal(struct worker *w, bool force) {
     return NULL;
 }
 
-/* Gives way between two rounds of a search; whoever wanted the CPU for long makes the next searches shorter. */
+/* Between two looks: gives way, to whom this worker has just answered or who will bring it work; both may be on its CPU.
+ * Where somebody else takes the CPU for long the next searches are shorter, and for REFUSE_SHARE times as long none looks
+ * on that need not: nobody is woken meanwhile, since this one is counted as a searcher. */
 static uint64_t give_way(struct worker *w, uint64_t now) {
     vti_thread_give_way();
     uint64_t later = vti_clock_ns();
     if (UNLIKELY(later - now >= PATIENCE_SLEPT_NS)) {
         w->search_ns = patience_after(w->search_ns, later - now);
+        w->refuse_until = later + REFUSE_SHARE * (later - now);
     }
     return later;
 }
@@ -157,33 +161,31 @@ static struct job *look(struct worker *w, bool force) {
     return job != NULL ? job : steal(w, force);
 }
 
-/* Looks on, no longer than it pays, but for owners who have private children and are silent: they have SILENCE_NS to
- * answer. */
+/* Looks on, once, then no longer than it pays, but for owners who have private children and are silent: they have
+ * SILENCE_NS to answer. */
 static struct job *look_on(struct worker *w) {
-    uint64_t now = vti_clock_ns(), end = now + w->search_ns, silent_since = 0;
-    for (;;) {
-        if (!vti_pool_has_children(w->pool)) {
-            silent_since = 0;
-        } else if (silent_since == 0) {
-            silent_since = now;
-        }
-        if (silent_since == 0 && now >= end) {
-            return NULL;
-        }
+    uint64_t now = vti_clock_ns(), end = now + w->search_ns + (now >= w->refuse_until ? 1 : 0);
+    uint64_t silent_since = vti_pool_has_children(w->pool) ? now : 0;
+    while (silent_since != 0 || now < end) {
         now = give_way(w, now);
         bool force = silent_since != 0 && now - silent_since >= SILENCE_NS;
         struct job *job = look(w, force);
         if (job != NULL || force) {
             return job;
         }
+        if (!vti_pool_has_children(w->pool)) {
+            silent_since = 0;
+        } else if (silent_since == 0) {
+            silent_since = now;
+        }
     }
+    return NULL;
 }
 
 /* One search. The first look needs no clock, which costs as much as the look. */
 static struct job *search_round(struct worker *w) {
     struct job *job = look(w, false);
-    bool on = job == NULL && (w->search_ns > 0 || vti_pool_has_children(w->pool));
-    return on ? look_on(w) : job;
+    return job != NULL ? job : look_on(w);
 }
 
 /* The next job of a worker whose own ring is empty; NULL: the pool has drained. */
