@@ -122,10 +122,10 @@ static void wake_all(struct task_pool *pool) {
     }
 }
 
-/* The last searcher has found nothing. Ends the pool if nobody else is left who could bring work. */
+/* The last searcher of a closing pool has found nothing. Ends the pool if nobody else is left who could bring work. */
 static void drain_if_last(struct task_pool *pool) {
     vti_mutex_lock(&pool->lock);
-    if (pool->closing && pool->own == 0 && pool->sleeping + pool->spare == load_rlx(&pool->a_threads)) {
+    if (pool->own == 0 && pool->sleeping + pool->spare == load_rlx(&pool->a_threads)) {
         store_rel(&pool->a_drained, 1u);
         wake_all(pool);
     }
@@ -144,12 +144,13 @@ bool vti_worker_park(struct worker *w) {
     bool new = vti_pool_ask(pool);
     /* Where all others sleep nobody can fork before somebody takes the lock to wake him, and finds the request. */
     bool alone = pool->sleeping + pool->spare == load_rlx(&pool->a_threads);
+    bool closing = pool->closing; /* who closes wakes one of those that sleep by then, who comes here again */
     vti_mutex_unlock(&pool->lock);
     if ((!alone && forked_meanwhile(pool, new)) || (last && vti_pool_has_work(pool))) {
         unpark(pool, w);
         return true;
     }
-    if (last) {
+    if (last && closing) {
         drain_if_last(pool);
     }
     bump_owner(&w->a_parks, 1);

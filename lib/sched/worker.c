@@ -5,16 +5,14 @@
 
 #include "base/assert.h"
 #include "os/clock.h"
+#include "sched/patience.h"
 #include "sched/pool.h"
 
 enum {
-    OLDEST_EVERY = 61,     /* jobs between two looks for what has waited longest */
-    INBOX_BATCH = 64,      /* jobs taken from the inbox at once */
-    SEARCH_NS = 20 * 1000, /* a search lasts no longer than waking a worker would */
-    SEARCH_LEAST_NS = 1000,
-    WAKE_NS = 50 * 1000,    /* whoever sleeps less would have done better to search on */
-    SEARCH_PAUSES_MAX = 64, /* pauses between two rounds of a search */
+    OLDEST_EVERY = 61,      /* jobs between two looks for what has waited longest */
+    INBOX_BATCH = 64,       /* jobs taken from the inbox at once */
     SILENCE_NS = 50 * 1000, /* an owner who has not answered a request for so long is silent */
+    REFUSE_SHARE = 64,      /* so many times as long as somebody else has taken the CPU */
     TINY_NS = 2 * 1000,     /* not worth stealing alone */
     REST_LEAST_US = 20,
     REST_MOST_US = 160,
@@ -144,16 +142,34 @@ static struct job *steal(struct worker *w, bool force) {
     return NULL;
 }
 
-/* One search, with growing pauses; no longer than a wake-up costs, but for owners who have private children and are
- * silent: they have SILENCE_NS to answer. */
-static struct job *search_round(struct worker *w) {
-    uint64_t now = vti_clock_ns(), end = now + w->search_ns, silent_since = 0;
-    for (unsigned pauses = 1;; pauses = pauses < SEARCH_PAUSES_MAX ? pauses * 2 : pauses) {
+/* Between two looks: gives way, to whom this worker has just answered or who will bring it work; both may be on its CPU.
+ * Where somebody else takes the CPU for long the next searches are shorter, and for REFUSE_SHARE times as long none looks
+ * on that need not: nobody is woken meanwhile, since this one is counted as a searcher. */
+static uint64_t give_way(struct worker *w, uint64_t now) {
+    vti_thread_give_way();
+    uint64_t later = vti_clock_ns();
+    if (UNLIKELY(later - now >= PATIENCE_SLEPT_NS)) {
+        w->search_ns = patience_after(w->search_ns, later - now);
+        w->refuse_until = later + REFUSE_SHARE * (later - now);
+    }
+    return later;
+}
+
+/* What came from outside first: somebody waits for it, and this worker may have been woken for it. */
+static struct job *look(struct worker *w, bool force) {
+    struct job *job = take_inbox(w);
+    return job != NULL ? job : steal(w, force);
+}
+
+/* Looks on, once, then no longer than it pays, but for owners who have private children and are silent: they have
+ * SILENCE_NS to answer. */
+static struct job *look_on(struct worker *w) {
+    uint64_t now = vti_clock_ns(), end = now + w->search_ns + (now >= w->refuse_until ? 1 : 0);
+    uint64_t silent_since = vti_pool_has_children(w->pool) ? now : 0;
+    while (silent_since != 0 || now < end) {
+        now = give_way(w, now);
         bool force = silent_since != 0 && now - silent_since >= SILENCE_NS;
-        struct job *job = steal(w, force);
-        if (job == NULL) {
-            job = take_inbox(w);
-        }
+        struct job *job = look(w, force);
         if (job != NULL || force) {
             return job;
         }
@@ -162,25 +178,14 @@ static struct job *search_round(struct worker *w) {
         } else if (silent_since == 0) {
             silent_since = now;
         }
-        if (silent_since == 0 && now >= end) {
-            return NULL;
-        }
-        for (unsigned i = 0; i < pauses; i++) {
-            cpu_relax();
-        }
-        now = vti_clock_ns();
     }
+    return NULL;
 }
 
-/* A search pays where work comes within the time that a wake-up costs, and else burns the CPU, which may be the one that
- * the sleeper's next waker needs. */
-static void adapt(struct worker *w, uint64_t slept_ns) {
-    uint32_t longer = w->search_ns * 2 > SEARCH_LEAST_NS ? w->search_ns * 2 : SEARCH_LEAST_NS;
-    if (slept_ns >= WAKE_NS) {
-        w->search_ns = w->search_ns / 2 >= SEARCH_LEAST_NS ? w->search_ns / 2 : 0;
-    } else {
-        w->search_ns = longer < SEARCH_NS ? longer : SEARCH_NS;
-    }
+/* One search. The first look needs no clock, which costs as much as the look. */
+static struct job *search_round(struct worker *w) {
+    struct job *job = look(w, false);
+    return job != NULL ? job : look_on(w);
 }
 
 /* The next job of a worker whose own ring is empty; NULL: the pool has drained. */
@@ -199,7 +204,7 @@ static struct job *search(struct worker *w) {
         if (!vti_worker_park(w)) {
             return NULL;
         }
-        adapt(w, vti_clock_ns() - parked);
+        w->search_ns = patience_after(w->search_ns, vti_clock_ns() - parked);
     }
 }
 

@@ -51,9 +51,10 @@ struct worker {
     os_thread thread;
 
     /* the owner's alone */
-    uint32_t tick;      /* jobs begun, for the inbox's turn */
-    uint32_t random;    /* where the next search begins */
-    uint32_t search_ns; /* how long that is worth while */
+    uint32_t tick;         /* jobs begun, for the inbox's turn */
+    uint32_t random;       /* where the next search begins */
+    uint32_t search_ns;    /* how long that is worth while */
+    uint64_t refuse_until; /* until then it gives way only while that pays: somebody took the CPU for long */
     struct freelist tickets;
     struct {
         struct job job;

@@ -19,8 +19,8 @@
 enum { SPIN_NS = 10 * 1000 };
 
 bool vti_spin_until_closed(const waitlist *l) {
-    if (vti_self.worker == NULL) { /* the thread's CPU may be the one that the pool's worker is to wake up on */
-        return waitlist_is_closed(l);
+    if (vti_self.worker == NULL) {
+        return vti_waitlist_give_way(l);
     }
     uint64_t end = vti_clock_ns() + SPIN_NS;
     while (!waitlist_is_closed(l)) {

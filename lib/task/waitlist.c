@@ -1,8 +1,18 @@
-/* task/waitlist.c: who waits for an end. */
+/* task/waitlist.c: who waits for an end.
+ *
+ * A thread waits on a futex in its own frame (os/event.h): the closer needs nothing of its own to wake it, and no end that
+ * nobody awaits costs anything. Not by ConcurrencyKit's ck_ec: an event count for each end would need a word more in each
+ * task, and one for a pool would wake every thread that waits for any of its tasks.
+ * A thread outside pools gives way before it sleeps, as long as that pays (sched/patience.h): while it sleeps, each end
+ * of a task that it awaits wakes it, it takes the CPU from the worker, finds that the next task has not ended, and sleeps
+ * again.
+ */
 #include "task/waitlist.h"
 
+#include "os/clock.h"
 #include "os/event.h"
 #include "os/thread.h"
+#include "sched/patience.h"
 
 enum { LOCKS = 64 };
 #define LOCK_INIT \
@@ -123,9 +133,29 @@ struct thread_waiter {
 
 static void wake_thread(struct waiter *w) { vti_event_set(&container_of(w, struct thread_waiter, waiter)->event); }
 
+static _Thread_local uint32_t patience_ns; /* of a thread outside pools */
+
+bool vti_waitlist_give_way(const waitlist *l) {
+    bool closed = waitlist_is_closed(l); /* [L1] */
+    if (closed || patience_ns == 0) {
+        return closed;
+    }
+    uint64_t begun = vti_clock_ns(), now = begun;
+    while (!(closed = waitlist_is_closed(l)) && now - begun < patience_ns) { /* [L1] */
+        vti_thread_give_way();
+        now = vti_clock_ns();
+    }
+    if (closed && now - begun >= PATIENCE_SLEPT_NS) { /* somebody else wanted the CPU: a sleeper would have got it earlier */
+        patience_ns = patience_after(patience_ns, now - begun);
+    }
+    return closed;
+}
+
 void vti_waitlist_wait(waitlist *l) {
     struct thread_waiter self = {{NULL, NULL, wake_thread}, EVENT_INIT};
+    uint64_t begun = vti_clock_ns();
     if (vti_waitlist_add(l, &self.waiter)) {
         vti_event_wait(&self.event);
+        patience_ns = patience_after(patience_ns, vti_clock_ns() - begun);
     }
 }

@@ -140,7 +140,8 @@ bool vti_waitlist_hand_over(waitlist *l);
  * is closed in no other way, and never handed over. */
 bool vti_waitlist_try_close(waitlist *l, void (*prepare)(void *context), void *context);
 
-/* A thread that waits for the end. */
+/* A thread that waits for the end; one outside pools gives way first, while that pays: true: it is closed. */
+bool vti_waitlist_give_way(const waitlist *l);
 void vti_waitlist_wait(waitlist *l);
 #endif
 
