@@ -96,8 +96,8 @@ def live_to(r, peer):
             for other in r.rows("live", peer=peer, workers=row["workers"], size=row["size"])]
 
 
-def extra(r, load, name):
-    return [(count(row["workers"], "worker"), row["extra"][name]) for row in r.ours(load) if name in row["extra"]]
+def extra(r, load, name, **fields):
+    return [(count(row["workers"], "worker"), row["extra"][name]) for row in r.ours(load, **fields) if name in row["extra"]]
 
 
 def to_floor(r, value):
@@ -144,6 +144,8 @@ def aims(r):
     yield "latency: CPU time a trip of the floor's", "<=", 2.5, to_floor(r, lambda row: row["extra"]["cpu_us"])
     yield f"idle: ms of CPU in {sizes(r, 'idle')} ms", "<=", 1, extra(r, "idle", "cpu_ms")
     yield "ready, vt_await_now: what it costs above a plain call, of that call", "<=", 1, await_now(r)
+    yield "ready, vt_await_now: bytes allocated an operation", "<=", 0, \
+        extra(r, "ready", "bytes_per_operation", variant="await_now")
     yield "ready, vt_await: of one exchange", "<=", 1.3, to_plain(r, "ready", "await", "xchg")
 
 
