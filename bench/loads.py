@@ -6,6 +6,10 @@ Load = collections.namedtuple("Load", "what full quick long own unit names", def
 
 UNITS = {"ns": "ns an operation", "ms": "ms", "median_us": "us, median trip", "cpu_ms": "ms of CPU"}
 
+# What some loads count besides: a column of its own.
+EXTRAS = {"bytes_per_task": "bytes a task", "bytes_per_operation": "bytes allocated an operation",
+          "cpu_us": "us of CPU a trip"}
+
 # Variants that stand for the plain code: one worker's, and what the others are compared with.
 PLAIN = ("serial", "pointer", "floor", "call", "xchg")
 

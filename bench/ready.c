@@ -1,7 +1,7 @@
 /* ready: what a value-task costs that is complete when it is awaited, beside a plain call and an exchange.
  *
  * malloc and its fellows are counted: they are defined here, on top of glibc's own, and so are the library's, too.
- * A sanitizer brings its own malloc; then bytes_allocated is not printed.
+ * A sanitizer brings its own malloc; then bytes_per_operation is not printed.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -143,7 +143,8 @@ static void measure(load_run *run, uint64_t (*loop)(uint64_t n)) {
     run->result = loop(run->size);
     load_end(run);
 #ifdef READY_COUNTS
-    load_extra(run, "bytes_allocated", (double)(__atomic_load_n(&a_bytes, __ATOMIC_RELAXED) - before));
+    uint64_t allocated = __atomic_load_n(&a_bytes, __ATOMIC_RELAXED) - before;
+    load_extra(run, "bytes_per_operation", (double)allocated / (double)run->size);
 #endif
     load_extra(run, "ns", 1e9 * run->seconds / (double)run->size);
     run->operations = run->size;
