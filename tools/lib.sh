@@ -30,6 +30,7 @@ is_there() {
     libck-dev) has_header ck_ring.h c ;;
     relacy-dev) [ -e /usr/include/relacy/relacy.hpp ] || [ -e /usr/local/include/relacy/relacy.hpp ] ;;
     libssl-dev) pkg-config --exists libcrypto 2>/dev/null ;;
+    gnuplot-nox) command -v gnuplot >/dev/null ;;
     check) pkg-config --exists check 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac
