@@ -69,10 +69,18 @@ VTASK_PUBLIC void vt_child_pushed(vt_child *c) VTASK_SYMBOL(vt_child_pushed);
  * out of order; ends the process if a child is unjoined. */
 VTASK_PUBLIC void vt_child_left(void *bottom) VTASK_SYMBOL(vt_child_left) __attribute__((cold));
 
+/* So far behind each slot stands where its child was forked: the owner's, for when the child's own frame is gone. (Not a
+ * multiple of 4 KiB: a CPU may take a load for that of a store which is so far away.) */
+#define VTASK_WHERE_OFFSET ((sizeof(void *) == 8 ? 8u << 20 : 64u << 10) + 2048u)
+
+static inline const char **vtask_slot_where(vtask_slot *at) {
+    return (const char **)(void *)((char *)at + VTASK_WHERE_OFFSET);
+}
+
 /* Makes it the newest child of the calling worker; its arguments are written. */
 static inline void vtask_child_push(struct vtask_worker *w, vtask_slot *at, vt_child *c, const char *where) {
     c->where = where;
-    at->where = where;
+    *vtask_slot_where(at) = where;
     c->at = at;
     c->word = VTASK_CHILD_PRIVATE;
     if (__builtin_expect(!vtask_push(w, at, c), 0)) {

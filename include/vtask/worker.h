@@ -27,7 +27,6 @@ struct vt_child;
 
 typedef struct vtask_slot {
     VTASK_SHARED(struct vt_child *) child;
-    const char *where; /* where a vt_child was forked: the owner's, for when the child's own frame is gone */
 } vtask_slot;
 
 /* What inlined code sees of the worker that runs it. */

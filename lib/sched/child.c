@@ -236,7 +236,7 @@ struct job *vti_worker_pop(struct worker *w) {
         vtask_slot *at = p->inlined.bottom - 1;
         struct vt_child *c = at->child;
         if (UNLIKELY(c != NULL && !private_is_job(c))) {
-            vti_die_of_unjoined(NULL, at->where);
+            vti_die_of_unjoined(NULL, *vtask_slot_where(at));
         }
         if (take_back(w, at) && c != NULL) {
             return job_in(c);
@@ -347,9 +347,9 @@ void vt_child_left(void *bottom) {
         return;
     }
     struct private_end *p = &vti_self.worker->private;
-    for (const vtask_slot *at = bottom; at < p->inlined.bottom; at++) {
+    for (vtask_slot *at = bottom; at < p->inlined.bottom; at++) {
         if (at->child != NULL && !private_is_job(at->child)) {
-            vti_die_of_unjoined(vti_self.frame, at->where);
+            vti_die_of_unjoined(vti_self.frame, *vtask_slot_where(at));
         }
     }
     tidy(p);

@@ -57,7 +57,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <vtask/worker.h>
+#include <vtask/child.h>
 
 #include "base/atomic.h"
 #include "os/membarrier.h"
@@ -65,11 +65,12 @@
 /* A worker with more unjoined children puts them into the ring at once. Slots take memory as they are touched; sanitizers
  * shadow them all. */
 #if defined(VTI_ASAN) || defined(VTI_TSAN) || UINTPTR_MAX < UINT64_MAX
-#define PRIVATE_SLOTS (1u << 11)
+#define PRIVATE_SLOTS ((1u << 11) - 1)
 #else
-#define PRIVATE_SLOTS (1u << 20)
+#define PRIVATE_SLOTS ((1u << 20) - 1)
 #endif
-#define PRIVATE_SIZE ((PRIVATE_SLOTS + 1) * sizeof(vtask_slot)) /* bytes of slots */
+#define PRIVATE_SIZE (VTASK_WHERE_OFFSET + (PRIVATE_SLOTS + 1) * sizeof(const char *)) /* bytes, sites included */
+_Static_assert((PRIVATE_SLOTS + 1) * sizeof(vtask_slot) <= VTASK_WHERE_OFFSET, "the sites stand behind the slots");
 #endif
 
 #define BOUNDARY_TOP ((UINT64_C(1) << 30) - 1)
