@@ -35,7 +35,7 @@ typedef struct vt_source {
     const char *where; /**< where it was initialised */
     int error;         /**< the outcome's code */
     uint32_t next;     /**< the next ticket's number: an atomic word */
-    uint32_t uses;     /**< how often it was reset */
+    uint32_t uses;     /**< how often it was reset, from a number of its own */
     uint64_t magic;    /**< tells an initialised source from other memory */
 } vt_source;
 

@@ -12,6 +12,9 @@ void *vti_memory_reserve(size_t size) {
     }
     int kept = errno;
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory != MAP_FAILED) {
+        (void)madvise(memory, size, MADV_NOHUGEPAGE); /* a few bytes of it are not to take 2 MiB */
+    }
     errno = kept;
     return memory != MAP_FAILED ? memory : NULL;
 }

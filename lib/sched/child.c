@@ -222,7 +222,7 @@ COLD void vti_worker_pushed_private(struct worker *w) {
 /* Takes what is in the slot back: by a pop if it is the newest. */
 static bool take_back(struct worker *w, vtask_slot *at) {
     struct private_end *p = &w->private;
-    if (LIKELY(vtask_pop(&p->inlined, at, at->child))) {
+    if (LIKELY(at >= floor_of(p) && vtask_pop(&p->inlined, at, at->child))) {
         return true;
     }
     bool taken_back = private_remove_owner(p, at, floor_of(p));

@@ -118,13 +118,16 @@ static inline void frame_enter(struct worker *w, struct frame *f, struct frame *
     }
     vti_self.frame = f;
 }
+/* Whether this is still the process in which the frame began: in the child of a fork() no frame runs. */
+static inline bool frame_is_here(const struct frame *f) { return LIKELY(vti_self.frame == f); }
+
 /* After what it ran: ends the process if a child is unjoined. (In the child of a fork() that came in between, `w` is a
- * copy that nobody uses any more.) */
+ * copy that nobody uses any more, and joins did nothing.) */
 static inline void frame_ended(struct worker *w, const struct frame *f) {
     if (w != NULL && UNLIKELY(w->private.inlined.bottom > f->bottom)) {
         vt_child_left(f->bottom);
     }
-    if (UNLIKELY(f->outside != 0)) {
+    if (UNLIKELY(f->outside != 0) && frame_is_here(f)) {
         vti_die_of_unjoined(f, f->last_fork);
     }
 }
@@ -133,7 +136,9 @@ static inline void frame_leave(struct worker *w, const struct frame *f, struct f
     if (w != NULL) {
         w->private.inlined.identity = f->below;
     }
-    vti_self.frame = below;
+    if (frame_is_here(f)) {
+        vti_self.frame = below;
+    }
 }
 
 /* Queues a job at the calling worker's private end, and tells who asks. Never fails. */
@@ -147,9 +152,11 @@ static inline void vti_worker_push(struct worker *w, struct job *job) {
     }
 }
 
-/* Takes that job back if it is the newest there, as most are; false: nothing has happened. */
+/* Takes that job back if it is the newest there, as most are, and was made by what runs: bottom stays where the innermost
+ * frame began, or above. False: nothing has happened. */
 static inline bool vti_worker_take_back_newest(struct worker *w, struct job *job) {
-    return vtask_pop(&w->private.inlined, VTASK_LOAD(&job->at), slot_of(job)); /* carries nothing: it was pushed here */
+    vtask_slot *at = VTASK_LOAD(&job->at); /* carries nothing: it was pushed here */
+    return (vti_self.frame == NULL || at >= vti_self.frame->bottom) && vtask_pop(&w->private.inlined, at, slot_of(job));
 }
 
 /* Takes that job back; false: it is not there any more. */

@@ -21,9 +21,17 @@
 #include "sched/pool.h"
 #include "task/task.h"
 
+/* Sources that were made. Each begins at a number of its own, far from those of the others: what is left of an earlier one in
+ * the same storage does not fit. */
+static atomic_u64 a_made;
+enum { FAR = 0x9e3779 }; /* odd */
+
 void vt_source_init_at(vt_source *s, const char *where) {
     if (s != NULL) {
+        uint64_t number = (add_rlx(&a_made, (uint64_t)1) + 1) * FAR; /* only the numbers matter */
         memset(s, 0, sizeof *s);
+        store_rlx(&s->word, number * CLAIM_GENERATION_ONE); /* whoever is handed the source gets it by that edge */
+        s->uses = (uint32_t)number;
         s->where = where;
         store_rlx(&s->magic, SOURCE_MAGIC);
     }

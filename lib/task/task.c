@@ -75,14 +75,22 @@ static COLD void destroy(task *t) {
     forget_extra(t);
 }
 
-/* The last reference is never given up by counting down: its holder, who is alone, frees the task or leaves it. */
+/* The last reference is never given up by counting down: its holder, who is alone once the task has ended, frees it, or
+ * leaves it to the runner. Before the end he is not alone: a task may retain itself. So the end is looked for first, and the
+ * count after it is final [T2]; and where the end comes between the two the count is read once more. */
 static inline void release(task *t) {
-    uint32_t references = load_acq(&t->a_references); /* [T3] */
-    if (!is_last(references) && release_one(t, references)) {
-        return;
-    }
-    if (UNLIKELY(!task_has_ended(t)) && t->fn != NULL && vti_waitlist_hand_over(&t->waiters)) {
-        return; /* its runner releases it */
+    for (;;) {
+        bool ended = t->fn == NULL || LIKELY(task_has_ended(t)); /* [T2] */
+        uint32_t references = load_acq(&t->a_references);        /* [T3] */
+        if (!is_last(references) && release_one(t, references)) {
+            return;
+        }
+        if (ended) {
+            break;
+        }
+        if (vti_waitlist_hand_over(&t->waiters)) {
+            return; /* its runner releases it */
+        }
     }
     if (UNLIKELY(t->has_extra != 0)) {
         destroy(t);

@@ -212,6 +212,25 @@ static int older_jobs_below(void *arg, task_value *result) {
     return 0;
 }
 
+/* An older job, below the frame of who awaits it, leaves its slot free. */
+static task *sibling;
+static int awaits_older_then_leaves_one(void *arg, task_value *result) {
+    vt_child c;
+    (void)arg;
+    (void)result;
+    must(task_join(sibling, NULL) == 0);
+    vt_fork_at(&c, nothing, NULL, "unjoined.c:5");
+    return 0;
+}
+
+static int older_sibling_below(void *arg, task_value *result) {
+    (void)arg;
+    (void)result;
+    sibling = task_run(nothing, NULL);
+    task_release(task_run_at(awaits_older_then_leaves_one, NULL, "maker.c:7"));
+    return 0;
+}
+
 static void leave_as_argument(void *arg) {
     vt_child c;
     (void)arg;
@@ -243,6 +262,7 @@ static int in_a_pool(task_fn *fn, void (*free_arg)(void *), void (*free_value)(t
 }
 
 static int child_yield(void) { return in_a_pool(older_jobs_below, NULL, NULL); }
+static int child_sibling(void) { return in_a_pool(older_sibling_below, NULL, NULL); }
 static int child_free_arg(void) { return in_a_pool(nothing, leave_as_argument, NULL); }
 
 /* The worker gives up the last reference, and so calls free_value, outside of any frame. */
@@ -267,6 +287,7 @@ static int child_free_value(void) { return with_free_value(leave_in_callback); }
 static int child_below_free_value(void) { return with_free_value(leave_below_callback); }
 
 static const child_main children[] = {{"yield", child_yield},
+                                      {"sibling", child_sibling},
                                       {"free_arg", child_free_arg},
                                       {"free_value", child_free_value},
                                       {"below_free_value", child_below_free_value}};
@@ -277,6 +298,8 @@ START_TEST(child_left_unjoined_is_reported_with_its_site) {
     run_child(children[_i].name, NULL, &end);
     assert_aborts(&end);
     ck_assert_msg(strstr(end.err, "unjoined.c:5") != NULL, "it said: %s", end.err);
+    if (children[_i].fn == child_sibling)
+        ck_assert_msg(strstr(end.err, "maker.c:7") != NULL, "it said: %s", end.err);
 }
 END_TEST
 

@@ -239,6 +239,58 @@ START_TEST(report_in_the_child_of_a_fork_names_its_own_thread) {
 }
 END_TEST
 
+/* What comes back to a task after a fork() below it, in the child: no task runs there, and no child is joined. */
+static int forked_below;
+
+static int fork_below(void *arg, task_value *result) {
+    int status = -1;
+    (void)arg;
+    (void)result;
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(30);
+        forked_below = 1;
+        return 0;
+    }
+    return waitpid(child, &status, 0) == child && status == 0 ? 0 : 1;
+}
+
+/* `arg`: how the fork() comes: 0: here; 1: in an awaited task; 2: in a child that is joined out of order. */
+static int join_after_fork(void *arg, task_value *result) {
+    intptr_t how = (intptr_t)arg;
+    vt_child kept, forks, newest;
+    int error = 0;
+    vt_fork(&kept, give_nine, NULL);
+    if (how == 2) {
+        vt_fork(&forks, fork_below, NULL);
+        vt_fork(&newest, give_nine, NULL);
+        error = vt_join(&forks, NULL);
+        error = error == 0 && !forked_below ? vt_join(&newest, NULL) : error;
+    } else {
+        error = how == 0 ? fork_below(NULL, result) : task_join(task_run(fork_below, NULL), NULL);
+    }
+    int joined = vt_join(&kept, NULL);
+    if (forked_below) {
+        _exit(error == 0 && joined == VTASK_E_FORKED && task_current() == NULL && reports == 0 ? 0 : 1);
+    }
+    return error != 0 ? error : joined;
+}
+
+START_TEST(child_of_a_fork_below_a_task_joins_nothing_and_reports_nothing) {
+    task_pool *pool;
+    task_pool_options one = TASK_POOL_OPTIONS_INIT;
+    task_options options = TASK_OPTIONS_INIT;
+    one.workers = 1;
+    vt_on_misuse(count, NULL);
+    ck_assert_int_eq(task_pool_create(&pool, &one), 0);
+    options.pool = pool;
+    options.flags = _i < 3 ? 0 : TASK_LONG_RUNNING;
+    ck_assert_int_eq(task_join(task_run_with(&options, join_after_fork, (void *)(intptr_t)(_i % 3)), NULL), 0);
+    ck_assert_int_eq(task_pool_close(pool), 0);
+    ck_assert_int_eq(reports, 0);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("process");
     TCase *c = tcase_create("process");
@@ -249,6 +301,7 @@ int main(void) {
     tcase_add_test(c, report_in_the_child_of_a_fork_names_its_own_thread);
     if (!SANITIZED) {
         tcase_add_test(c, child_of_a_fork_gets_codes_and_makes_pools_of_its_own);
+        tcase_add_loop_test(c, child_of_a_fork_below_a_task_joins_nothing_and_reports_nothing, 0, 6);
         tcase_add_loop_test(c, child_of_a_fork_that_returns_from_its_task_runs_nothing_else_and_ends, 0, 2);
     }
     tcase_add_loop_test(c, task_of_a_thread_specific_destructor_goes_to_the_default_pool, 0, 4);

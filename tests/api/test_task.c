@@ -723,6 +723,44 @@ START_TEST(task_that_awaits_itself_gets_cycle_and_a_report) {
 }
 END_TEST
 
+/* A task hands itself on while its only holder lets go. */
+typedef struct hand_on {
+    _Atomic(task *) handed;
+    atomic_uint ready;
+} hand_on;
+
+static int retain_myself(void *arg, task_value *result) {
+    hand_on *h = arg;
+    atomic_fetch_add(&h->ready, 1);
+    while (atomic_load(&h->ready) < 2) {
+    }
+    atomic_store(&h->handed, task_retain(task_current()));
+    result->i64 = 42;
+    return 0;
+}
+
+START_TEST(task_that_retains_itself_while_it_is_released_stays_whole) {
+    task_pool *pool = pool_of(1);
+    for (unsigned i = 0; i < scaled(20000); i++) {
+        hand_on h = {NULL, 0};
+        task *t = run_in(pool, retain_myself, &h), *again, *next;
+        uint64_t id = task_id(t);
+        while (atomic_load(&h.ready) == 0) {
+        }
+        atomic_fetch_add(&h.ready, 1);
+        task_release(t);
+        while ((again = atomic_load(&h.handed)) == NULL) {
+        }
+        task_value v = {0};
+        next = task_from_value(as_i64(1)); /* would take the block over */
+        must(task_await(again, &v) == 0 && v.i64 == 42 && task_id(again) == id);
+        task_release(next);
+        task_release(again);
+    }
+    close_pool(pool);
+}
+END_TEST
+
 static int join_myself(void *arg, task_value *result) {
     int *code = arg;
     (void)result;
@@ -1301,6 +1339,7 @@ static Suite *make(void) {
     c = case_in(s, "rings");
     tcase_add_test(c, task_that_awaits_itself_gets_cycle_and_a_report);
     tcase_add_test(c, join_of_oneself_gets_cycle_and_gives_the_reference_back);
+    tcase_add_test(c, task_that_retains_itself_while_it_is_released_stays_whole);
     tcase_add_test(c, ring_through_an_inline_run_task_gets_cycle_and_the_other_await_goes_on);
     tcase_add_loop_test(c, long_ring_on_one_stack_gets_cycle, 0, 9);
     tcase_add_test(c, value_task_over_oneself_gets_cycle_and_stays_unspent);

@@ -137,6 +137,29 @@ START_TEST(reset_makes_outstanding_value_tasks_stale) {
 }
 END_TEST
 
+START_TEST(value_task_of_an_ended_source_stays_stale_when_another_begins_at_its_place) {
+    vt_source s;
+    listen_to_reports();
+    for (unsigned uses = 0; uses < 4; uses++) {
+        vt_source_init(&s);
+        for (unsigned i = 0; i < uses; i++)
+            must(vt_source_reset(&s) == 0);
+        vt old = vt_from_source(&s);
+        ck_assert_int_eq(vt_source_fini(&s), 0);
+        vt_source_init(&s);
+        vt v = vt_from_source(&s);
+        task_value got = as_i64(-1);
+        ck_assert_int_eq(vt_source_set_value(&s, as_i64(5)), 0);
+        ck_assert_int_eq(vt_await(&old, &got), VT_E_STALE);
+        ck_assert_int_eq(got.i64, -1);
+        ck_assert_int_eq(vt_await(&v, &got), 0);
+        ck_assert_int_eq(got.i64, 5);
+        ck_assert_int_eq(vt_source_fini(&s), 0);
+    }
+    ck_assert_uint_eq(reports_count(&heard), 4);
+}
+END_TEST
+
 START_TEST(old_value_task_stays_stale_however_often_the_source_is_used_again) {
     enum { KEPT = 8 };
     vt_source s;
@@ -509,6 +532,7 @@ static Suite *make(void) {
     tcase_add_test(c, first_outcome_stands_and_a_second_is_ealready);
     tcase_add_test(c, source_given_wrongly_is_einval_and_untouched);
     tcase_add_test(c, reset_makes_outstanding_value_tasks_stale);
+    tcase_add_test(c, value_task_of_an_ended_source_stays_stale_when_another_begins_at_its_place);
     tcase_add_test(c, old_value_task_stays_stale_however_often_the_source_is_used_again);
     tcase_add_test(c, spent_value_task_is_repeated_whatever_became_of_its_source);
     tcase_add_test(c, thirty_two_value_tasks_stand_before_a_source_and_one_more_overflows);
