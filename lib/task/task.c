@@ -58,39 +58,14 @@ task *task_retain(task *t) {
     return t;
 }
 
-static bool is_last(uint32_t references) { return references < 2 * TASK_REFERENCE; }
-
-/* One of several. False: the others have gone meanwhile, and it is the last. */
-static __attribute__((noinline)) bool release_one(task *t, uint32_t references) {
-    while (!is_last(references)) {
-        if (cas_acqrel(&t->a_references, &references, references - TASK_REFERENCE)) { /* [T3] */
-            return true;
-        }
-    }
-    return false;
-}
-
 static COLD void destroy(task *t) {
     t->destroy(t);
     forget_extra(t);
 }
 
-/* The last reference is never given up by counting down: its holder, who is alone once the task has ended, frees it, or
- * leaves it to the runner. Before the end he is not alone: a task may retain itself. So the end is looked for first, and the
- * count after it is final [T2]; and where the end comes between the two the count is read once more. */
 static inline void release(task *t) {
-    for (;;) {
-        bool ended = t->fn == NULL || LIKELY(task_has_ended(t)); /* [T2] */
-        uint32_t references = load_acq(&t->a_references);        /* [T3] */
-        if (!is_last(references) && release_one(t, references)) {
-            return;
-        }
-        if (ended) {
-            break;
-        }
-        if (vti_waitlist_hand_over(&t->waiters)) {
-            return; /* its runner releases it */
-        }
+    if (!reference_give_up(&t->a_references, &t->waiters, t->fn != NULL)) {
+        return;
     }
     if (UNLIKELY(t->has_extra != 0)) {
         destroy(t);

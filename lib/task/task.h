@@ -19,7 +19,7 @@
  *   error              nobody            the runner     any reader, read only
  *   the others: written before the task is handed out, then read only
  *
- * References: one of the caller, one of every value-task, one of every combinator that waits. A task that is queued or
+ * References (task/reference.h): one of the caller, one of every value-task, one of every combinator that waits. A task that is queued or
  * runs needs none: whoever gives up the last one before the end leaves it to the runner (OWED, task/waitlist.h), who
  * releases it after the end. So a task that its only user runs inline ends with one RMW, and is released with none.
  * An await that claims a queued task leaves a stale entry behind, and with the same CAS a reference, which its dequeuer
@@ -27,7 +27,6 @@
  * [T1] submit (private end, ring, inbox) -> run: by their edges; submit -> an inline claim: by a_phase (release, acquire), since the
  *      awaiter got the handle from the submitter.
  * [T2] the end (close, release) -> await, status, error (acquire): value, error and everything the function did.
- * [T3] release (release) -> the last release (acquire): every user's accesses happen before the block is recycled.
  * Rejected: the end as a phase beside the list of waiters (two words, and a store-load pair between them); the claim as a
  * CAS of the phase (one more RMW, for the stale entry's reference).
  */
@@ -41,6 +40,7 @@
 #include "base/atomic.h"
 #include "os/thread.h"
 #include "sched/job.h"
+#include "task/reference.h"
 #include "task/waitlist.h"
 
 enum task_phase { PHASE_PRIVATE, PHASE_QUEUED, PHASE_OWN, PHASE_PENDING, PHASE_RUNNING };
@@ -50,9 +50,6 @@ struct task_extra {
     void (*free_arg)(void *arg);
     void (*free_value)(task_value value);
 };
-
-#define TASK_CLAIMED 1u
-#define TASK_REFERENCE 2u
 
 struct task {
     struct job job;
