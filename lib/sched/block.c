@@ -12,11 +12,9 @@
 #include "sched/pool.h"
 
 static int let_another_work(struct task_pool *pool) {
-    struct worker *spare = pool->spares;
+    struct sleeper *spare = sleep_pop(&pool->spares);
     if (spare != NULL) {
-        pool->spares = spare->next;
-        pool->spare--;
-        vti_worker_wake(spare);
+        sleep_wake(spare);
         return 0;
     }
     if (load_rlx(&pool->a_threads) >= pool->capacity) { /* grows under the lock only */

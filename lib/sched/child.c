@@ -20,6 +20,7 @@
 #include "os/futex.h"
 #include "sched/childword.h"
 #include "sched/pool.h"
+#include "sched/request.h"
 #include "sched/ticket.h"
 
 _Static_assert(sizeof(vt_child) <= 64, "a child takes a cache line at most");
@@ -167,18 +168,14 @@ void vti_children_publish(struct worker *w, uint32_t most) {
     }
 }
 
-/* Somebody asks: the oldest half. The request stands until enough is out, or nobody is idle; and as long as somebody
- * sleeps, who counts on it: [V3] either this look finds the sleeper, or his request comes after the answer. */
+/* Somebody asks: the oldest half. */
 static void answer(struct worker *w) {
     uint32_t half = (private_size_owner(&w->private) + 1) / 2;
     if (half > 0) {
         publish_quietly(w, half < PUBLISH_MOST ? half : PUBLISH_MOST);
     }
     vti_worker_pushed(w);
-    if ((vti_ring_size(&w->ring) >= PUBLISH_ENOUGH || idle_is_quiet(&w->pool->idle)) &&
-        private_answered_owner(&w->private) && idle_has_sleepers(&w->pool->idle)) {
-        private_ask_any(&w->private);
-    }
+    request_met_owner(&w->private, &w->pool->idle, vti_ring_size(&w->ring) >= PUBLISH_ENOUGH);
 }
 
 static void answer_if_asked(struct worker *w) {

@@ -18,7 +18,7 @@
  * before he sleeps, and the last of those looks.
  * [E1] the epoch (release) -> the last look (acquire): carries the queue's new entry.
  * Rejected: a stand-alone fence (ThreadSanitizer does not see it); a flag beside the count (two words, two proofs).
- * Model: tests/model/idle.cpp.
+ * Models: tests/model/idle.cpp (the word alone), park.cpp.
  */
 #ifndef VTI_SCHED_IDLE_H
 #define VTI_SCHED_IDLE_H

@@ -27,13 +27,9 @@ static void end_own(struct own_thread *own) {
         pool->ended = own;
     }
     bool last_of_closing = --pool->own == 0 && pool->closing;
-    struct worker *sleeper = NULL;
-    if (last_of_closing && pool->sleepers != NULL) {
-        sleeper = pool->sleepers; /* it will search, park again, and find that the pool has drained */
-        pool->sleepers = sleeper->next;
-        pool->sleeping--;
-        idle_woken(&pool->idle);
-        vti_worker_wake(sleeper);
+    struct sleeper *s = last_of_closing ? vti_pool_pop_sleeper(pool) : NULL;
+    if (s != NULL) { /* it will search, park again, and find that the pool has drained */
+        sleep_wake(s);
     }
     vti_mutex_unlock(&pool->lock);
 }

@@ -1,69 +1,43 @@
-/* sched/park.c: sleeping and waking. The word that decides when is in sched/idle.h; here are the lists and the futex.
+/* sched/park.c: when a worker sleeps, and who wakes it. Whether somebody must be woken is in sched/idle.h, what is asked of
+ * those who have private children in sched/request.h, how one sleeps and is woken in sched/sleep.h.
  *
- * A worker that goes to sleep clears its a_wake and puts itself on a list under the pool's lock; its waker takes it off
- * under the lock, then sets a_wake and wakes its futex. Each is on one list at most, and each sleep has one wake, which
- * the sleeper awaits even if it does not want to sleep any more: else a late one would end its next sleep.
- * [W1] a_wake = 1 (release) -> the sleeper's look (acquire): carries what the waker did.
+ * A searcher is on the list of sleepers before it stops being one for the idle word, and off that list before it is a
+ * searcher again: all under the pool's lock. So whoever finds that somebody sleeps finds him, or who has taken him.
  * A pool has drained when it is closing, no thread of a task's own is left, and every worker is asleep or spare: then
  * nobody is left who could push, and the last searcher has looked at every queue after the last push.
+ * Models: tests/model/park.cpp and request.cpp, which include this file.
  */
-#include "base/assert.h"
-#include "os/futex.h"
 #include "sched/pool.h"
+#include "sched/request.h"
+#include "sched/sleep.h"
 
-void vti_worker_wake(struct worker *w) {
-    store_rel(&w->a_wake, 1u); /* [W1] */
-    vti_futex_wake(&w->a_wake, 1);
-}
-
-void vti_worker_sleep(struct worker *w) {
-    while (load_acq(&w->a_wake) == 0) { /* [W1] */
-        vti_futex_wait(&w->a_wake, 0);
-    }
-}
-
-static struct worker *pop_sleeper(struct task_pool *pool) {
-    struct worker *w = pool->sleepers;
-    if (w != NULL) {
-        pool->sleepers = w->next;
-        pool->sleeping--;
+struct sleeper *vti_pool_pop_sleeper(struct task_pool *pool) {
+    struct sleeper *s = sleep_pop(&pool->sleepers);
+    if (s != NULL) {
         idle_woken(&pool->idle);
     }
-    return w;
+    return s;
 }
 
-static void push_sleeper(struct task_pool *pool, struct worker *w) {
-    store_rlx(&w->a_wake, 0u); /* the lock carries it to the waker */
-    w->next = pool->sleepers;
-    pool->sleepers = w;
-    pool->sleeping++;
-}
-
-/* Takes the worker off the list again; if somebody else has, its wake is on the way, and belongs to this sleep. */
+/* The worker does not want to sleep any more. */
 static void unpark(struct task_pool *pool, struct worker *w) {
     vti_mutex_lock(&pool->lock);
-    struct worker **at = &pool->sleepers;
-    while (*at != NULL && *at != w) {
-        at = &(*at)->next;
-    }
-    bool listed = *at == w;
+    bool listed = sleep_remove_owner(&pool->sleepers, &w->sleeper);
     if (listed) {
-        *at = w->next;
-        pool->sleeping--;
         idle_woken(&pool->idle);
     }
     vti_mutex_unlock(&pool->lock);
     if (!listed) {
-        vti_worker_sleep(w);
+        sleep_until_woken_owner(&w->sleeper); /* that wake belongs to this sleep */
     }
 }
 
 void vti_pool_wake_one(struct task_pool *pool) {
     vti_mutex_lock(&pool->lock);
-    struct worker *w = pop_sleeper(pool);
+    struct sleeper *s = vti_pool_pop_sleeper(pool);
     vti_mutex_unlock(&pool->lock);
-    if (w != NULL) { /* without the lock, which it needs to sleep again; it lives, since the pool has not drained */
-        vti_worker_wake(w);
+    if (s != NULL) { /* without the lock, which it needs to sleep again; it lives, since the pool has not drained */
+        sleep_wake(s);
     }
 }
 
@@ -92,40 +66,41 @@ bool vti_pool_has_children(struct task_pool *pool) {
     return false;
 }
 
-/* Whoever sleeps calls it after the word that says so, and under the lock. */
+/* Whoever sleeps calls it after the word that says so [R1], and under the lock. */
 bool vti_pool_ask(struct task_pool *pool) {
     uint32_t threads = load_acq(&pool->a_threads); /* carries workers[] */
-    bool new = false;
+    bool fresh = false;
     for (uint32_t i = 0; i < threads; i++) {
-        new |= private_ask_any(&pool->workers[i]->private);
+        fresh |= private_ask_any(&pool->workers[i]->private);
     }
-    return new;
+    return fresh;
 }
 
-/* Looks at the private ends once more. With the barrier each fork has either seen the request, and wakes somebody, or is
- * seen here [V3]. Where there is no membarrier requests stand for good, and each fork is a push with an epoch; where it
- * has just been refused, one that was new calls for another round: what was forked before it shows by then. */
-static bool forked_meanwhile(struct task_pool *pool, bool new) {
+/* Looks at the private ends once more. `fresh`: a request was new. */
+static bool forked_meanwhile(struct task_pool *pool, bool fresh) {
     bool ordered = membarrier_all(); /* [V3] */
-    return vti_pool_has_children(pool) || (new && !ordered);
+    return vti_pool_has_children(pool) || (fresh && !ordered);
+}
+
+/* Nobody is awake, but for the caller. Under the lock. */
+static bool all_sleep(struct task_pool *pool) {
+    return pool->sleepers.length + pool->spares.length == load_rlx(&pool->a_threads); /* grows under the lock */
 }
 
 static void wake_all(struct task_pool *pool) {
-    struct worker *w;
-    while ((w = pop_sleeper(pool)) != NULL) {
-        vti_worker_wake(w);
+    struct sleeper *s;
+    while ((s = vti_pool_pop_sleeper(pool)) != NULL) {
+        sleep_wake(s);
     }
-    while ((w = pool->spares) != NULL) {
-        pool->spares = w->next;
-        pool->spare--;
-        vti_worker_wake(w);
+    while ((s = sleep_pop(&pool->spares)) != NULL) {
+        sleep_wake(s);
     }
 }
 
 /* The last searcher of a closing pool has found nothing. Ends the pool if nobody else is left who could bring work. */
 static void drain_if_last(struct task_pool *pool) {
     vti_mutex_lock(&pool->lock);
-    if (pool->own == 0 && pool->sleeping + pool->spare == load_rlx(&pool->a_threads)) {
+    if (pool->own == 0 && all_sleep(pool)) {
         store_rel(&pool->a_drained, 1u);
         wake_all(pool);
     }
@@ -139,14 +114,14 @@ bool vti_worker_park(struct worker *w) {
         vti_mutex_unlock(&pool->lock);
         return false;
     }
-    push_sleeper(pool, w);
-    bool last = idle_fall_asleep(&pool->idle);
-    bool new = vti_pool_ask(pool);
+    sleep_push_owner(&pool->sleepers, &w->sleeper);
+    bool last = idle_fall_asleep(&pool->idle); /* [R1] */
+    bool fresh = vti_pool_ask(pool);
     /* Where all others sleep nobody can fork before somebody takes the lock to wake him, and finds the request. */
-    bool alone = pool->sleeping + pool->spare == load_rlx(&pool->a_threads);
+    bool alone = all_sleep(pool);
     bool closing = pool->closing; /* who closes wakes one of those that sleep by then, who comes here again */
     vti_mutex_unlock(&pool->lock);
-    if ((!alone && forked_meanwhile(pool, new)) || (last && vti_pool_has_work(pool))) {
+    if ((!alone && forked_meanwhile(pool, fresh)) || (last && vti_pool_has_work(pool))) {
         unpark(pool, w);
         return true;
     }
@@ -154,7 +129,7 @@ bool vti_worker_park(struct worker *w) {
         drain_if_last(pool);
     }
     bump_owner(&w->a_parks, 1);
-    vti_worker_sleep(w);
+    sleep_until_woken_owner(&w->sleeper);
     return load_acq(&pool->a_drained) == 0;
 }
 
@@ -165,16 +140,13 @@ void vti_worker_retire(struct worker *w) {
     bool surplus = load_rlx(&pool->a_surplus) > 0 && !pool->closing; /* a closing pool needs its last searcher */
     if (surplus) {
         store_rlx(&pool->a_surplus, load_rlx(&pool->a_surplus) - 1);
-        store_rlx(&w->a_wake, 0u); /* the lock carries it to the waker */
-        w->next = pool->spares;
-        pool->spares = w;
-        pool->spare++;
+        sleep_push_owner(&pool->spares, &w->sleeper);
     }
     vti_mutex_unlock(&pool->lock);
     if (surplus) {
         if (vti_pool_has_work(pool)) {
             vti_pool_wake_one(pool); /* what this one leaves behind is for those that stay */
         }
-        vti_worker_sleep(w);
+        sleep_until_woken_owner(&w->sleeper);
     }
 }

@@ -11,6 +11,7 @@
 #include "os/thread.h"
 #include "sched/idle.h"
 #include "sched/job.h"
+#include "sched/sleep.h"
 #include "sched/worker.h"
 
 /* A pool has at most this many threads, or twice its width if that is more. */
@@ -32,8 +33,7 @@ struct task_pool {
     atomic_u32 a_threads; /* workers[0..a_threads) are there; grows under the lock */
 
     os_mutex lock; /* guards the rest */
-    struct worker *sleepers, *spares;
-    unsigned sleeping, spare; /* the lengths of those lists */
+    struct sleep_list sleepers, spares;
     unsigned own;             /* threads of a task's own that have not ended */
     struct own_thread *ended; /* those that have, to be joined */
     bool closing;
@@ -63,9 +63,9 @@ bool vti_pool_has_work(struct task_pool *pool);     /* with the edge of every pu
 bool vti_pool_has_children(struct task_pool *pool); /* somebody's private end is not empty: a hint */
 /* Leaves a request with every worker: share what is private. Says whether one was new. */
 bool vti_pool_ask(struct task_pool *pool);
+/* The youngest sleeper, a searcher from now on, for the caller to wake; NULL: none. Under the lock. */
+struct sleeper *vti_pool_pop_sleeper(struct task_pool *pool);
 void vti_pool_wake_one(struct task_pool *pool); /* a sleeper, if there is one */
-void vti_worker_wake(struct worker *w);         /* off its list already */
-void vti_worker_sleep(struct worker *w);        /* until woken; a_wake is 0 */
 bool vti_worker_park(struct worker *w);         /* a searcher sleeps; false: the pool has drained */
 void vti_worker_retire(struct worker *w);       /* surplus workers sleep until somebody blocks */
 

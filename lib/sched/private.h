@@ -34,16 +34,16 @@
  *
  * [V1] push, pop (bottom, release) -> take (acquire): the slot, the child and its frame.
  * [V2] light barrier -> membarrier: bottom and guard, the two cases above.
- * [V3] push's light barrier -> the membarrier of who falls asleep (sched/park.c): either the pusher finds that somebody
- *      asks, or the sleeper finds the child.
+ * [V3] push's light barrier -> the membarrier of who falls asleep: either the pusher finds that somebody asks, or the
+ *      sleeper finds the child (sched/request.h).
  * [V4] lock and unlock (acquire, release) -> take (acquire) and back: who takes after an unlock sees the slots as they
  *      were then; who locks after a take sees the top.
  *
  * Without membarrier (an old kernel, seccomp, refused later) the guard stays infinite and the boundary OPEN, whatever
  * the owner does: each of its pops locks, and each push asks the library. After a refusal that is so from the owner's next
  * lock; until then a silent owner keeps what it has.
- * A request is two stores, limit = NULL [V3] and guard = infinite: the owner's next fork or join calls the library. It is
- * advice, and the guard's half of it may be lost; a lost limit is not (see sched/child.c, answer).
+ * A request is two stores, limit = NULL and guard = infinite: the owner's next fork or join calls the library. The guard's
+ * half of it may be lost; for the limit's see sched/request.h.
  *
  * Rejected: a linked list that only the owner may touch (a silent owner strands its children); a full barrier at each
  * pop (23 ns); a tombstone in a slot that was joined out of order instead of the lock (a thief cannot tell it from a
@@ -172,7 +172,7 @@ static inline bool private_answered_owner(struct private_end *p) {
     if (!membarrier_works()) {
         return false;
     }
-    store_seq(&p->inlined.limit, p->slots + PRIVATE_SLOTS); /* [V3] before the look whether anybody sleeps */
+    store_seq(&p->inlined.limit, p->slots + PRIVATE_SLOTS); /* [R2] */
     return true;
 }
 
@@ -180,10 +180,10 @@ static inline bool private_answered_owner(struct private_end *p) {
 
 /* Leaves a request; false: one stood already. */
 static inline bool private_ask_any(struct private_end *p) {
-    if (load_seq(&p->inlined.limit) == NULL) { /* [V3] */
+    if (load_seq(&p->inlined.limit) == NULL) { /* [R1] [R2] [V3] */
         return false;
     }
-    store_seq(&p->inlined.limit, (vtask_slot *)NULL);    /* [V3] after the word that says who sleeps */
+    store_seq(&p->inlined.limit, (vtask_slot *)NULL);    /* [R1] [V3] */
     VTASK_STORE(&p->inlined.guard, private_infinity(p)); /* its owner may be one who joins only */
     return true;
 }

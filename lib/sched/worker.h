@@ -18,6 +18,7 @@
 #include "os/thread.h"
 #include "sched/job.h"
 #include "sched/private.h"
+#include "sched/sleep.h"
 
 struct task_pool;
 struct vt_child;
@@ -67,9 +68,8 @@ struct worker {
     atomic_u64 a_jobs, a_steals, a_parks, a_blocks, a_published, a_spilled;
 
     char pad[CACHE_LINE];
-    atomic_u32 a_wake;   /* 1: woken. See sched/park.c */
-    atomic_u32 a_epoch;  /* changes after each push: see sched/idle.h */
-    struct worker *next; /* in the pool's list of sleepers or of spares, under its lock */
+    struct sleeper sleeper; /* in the pool's list of sleepers or of spares, or in none */
+    atomic_u32 a_epoch;     /* changes after each push: see sched/idle.h */
     struct ring ring;
     char pad1[CACHE_LINE];
     struct private_end private;

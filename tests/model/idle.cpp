@@ -1,4 +1,5 @@
-// idle.cpp: no wake-up is lost between a pusher that finds nobody to wake and a worker that goes to sleep.
+// idle.cpp: no wake-up is lost between a pusher that finds nobody to wake and a worker that goes to sleep: the word alone,
+// over condition variables. park.cpp has the sleep itself.
 #include "model.h"
 
 struct Sound {
