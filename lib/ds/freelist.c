@@ -7,7 +7,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/sanitizer.h"
-#include "os/memory.h"
+
+#define STRETCH_MOST ((size_t)2 * 1024 * 1024)
 
 void vti_freelist_init(struct freelist *f, size_t block_size) {
     ASSERT(block_size >= sizeof(struct freelist_slab) && (block_size & (block_size - 1)) == 0);
@@ -54,9 +55,7 @@ static bool stretch(struct freelist *f) {
     struct freelist_slab *first = (struct freelist_slab *)(void *)memory;
     f->fresh = memory;
     f->fresh_end = memory + f->stretch_size;
-    if (f->stretch_size == HUGE_PAGE) {
-        vti_memory_prefer_huge(memory, HUGE_PAGE);
-    } else {
+    if (f->stretch_size < STRETCH_MOST) {
         f->stretch_size *= 2;
     }
     first->next = f->stretches;

@@ -5,8 +5,9 @@
  * [F1] give back -> take: carries the last user's accesses. Blocks freed away from home return through a ck_stack,
  *      which the owner empties at once; ThreadSanitizer is told by hand, keyed by the block's address. At home there is
  *      nobody to carry to.
- * Memory comes from the heap in stretches, each twice as large as the one before, up to a huge page, for which the
- * system is asked then: a million blocks cost a few hundred page faults. A stretch is cut into slabs as they are needed.
+ * Memory comes from the heap in stretches, each twice as large as the one before, up to 2 MiB. A stretch is cut into slabs as
+ * they are needed. Rejected: asking for huge pages (a million tasks take half the time where the kernel has them at hand,
+ * and three times as long where it must make room first).
  * The first 8 bytes of a free block link the list; the rest is left as it was.
  * What the owner does with its own list is inlined, and knows nothing of ck but the link.
  */

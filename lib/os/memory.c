@@ -1,4 +1,4 @@
-/* os/memory.c: memory from the system: address space in bulk, and advice. */
+/* os/memory.c: memory from the system: address space in bulk. */
 #include "os/memory.h"
 
 #include <errno.h>
@@ -23,10 +23,4 @@ void vti_memory_free(void *memory, size_t size) {
     if (memory != NULL) {
         (void)munmap(memory, size);
     }
-}
-
-void vti_memory_prefer_huge(void *memory, size_t size) {
-    int kept = errno;
-    (void)madvise(memory, size, MADV_HUGEPAGE); /* a kernel without them has small ones */
-    errno = kept;
 }
