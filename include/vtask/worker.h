@@ -1,6 +1,6 @@
 /* vtask/worker.h: the owner's half of a worker's private end, inlined: fork and join without a locked instruction.
  *
- * A worker keeps its unjoined children and its youngest jobs in an array, the newest at `bottom` - 1. It pushes and pops there by plain loads
+ * A worker keeps its unjoined children and the jobs it has queued in an array, the newest at `bottom` - 1. It pushes and pops there by plain loads
  * and stores; other workers take the oldest, with the rest of the protocol in lib/sched/private.h, where the proof is.
  * What is here is the library's: programs use vtask/child.h and vtask/typed.h.
  */

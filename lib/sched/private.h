@@ -1,4 +1,4 @@
-/* sched/private.h: a worker's private end: its unjoined children and its youngest heap tasks, oldest first, of which others
+/* sched/private.h: a worker's private end: its unjoined children and the heap tasks it has queued, oldest first, of which others
  * take the oldest. (A slot with a job has the lowest bit of its pointer set; here both are children.)
  *
  *   slots:  [ taken, or published, not joined | private                  | free ]

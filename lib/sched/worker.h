@@ -1,7 +1,7 @@
 /* sched/worker.h: a pool's thread: its queues, and what runs on it.
  *
  * A worker has two ends: `ring`, which everybody may take from, oldest first, and the private end of its forked
- * children and youngest jobs, newest first. Who finds nothing leaves a request there, and the owner publishes the oldest half as tickets on
+ * children and the jobs it has queued, newest first. Who finds nothing leaves a request there, and the owner publishes the oldest half as tickets on
  * the ring, at its next fork or join; of an owner who stays silent the oldest children are taken (sched/private.h).
  */
 #ifndef VTI_SCHED_WORKER_H
